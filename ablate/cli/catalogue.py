@@ -1,0 +1,138 @@
+"""The verbs ``help`` and ``plugins``: what can be chosen. Neither imports torch, lightning or pandas."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ablate.composition import defaults
+from ablate.config import Config, TrainerConfig
+from ablate.errors import ConfigError
+from ablate.registry import BUILTIN, Option, registry
+from ablate.report.style import console, level_text
+from ablate.techniques import KINDS
+
+_USAGE = """\
+[bold]ablate[/]: what does this technique do to convergence?
+
+  python -m ablate norm=bn opt.lr=0.01             one run
+  python -m ablate -m norm=bn,none opt=sgd,adam    a sweep: every combination of the levels
+  python -m ablate -m … "seed=range(0,10)"         ten seeds of each
+  python -m ablate plugins \\[KIND | KIND=OPTION]    what can be chosen, with parameters and defaults
+  python -m ablate runs \\[NAME]                     what has been run
+"""
+
+
+def help(arguments: Sequence[str] = ()) -> None:  # noqa: A001
+    """Print how to call ablate and what can be chosen."""
+    out = console()
+    out.print(_USAGE)
+    chosen = defaults()
+    kinds = Table.grid(padding=(0, 3))
+    for kind, base in KINDS.items():
+        names = [f"[bold]{name}*[/]" if name == chosen[kind] else name for name in registry().options(kind)]
+        kinds.add_row(f"  [cyan]{kind}[/]", escape(_first_line(base).rstrip(".").lower()), "  ".join(names))
+    out.print("[bold]Kinds[/] (kind=option; * when nothing is said; reg takes a list: reg=\\[l2,dropout])")
+    out.print(kinds)
+    out.print("\nAn option's parameters are settings too: norm=bn norm.eps=1e-3, reg=l2 reg.l2.weight=0.01.\n")
+    out.print("[bold]Settings[/]")
+    settings = Table.grid(padding=(0, 3))
+    for name, default, words in _plain_settings():
+        settings.add_row(f"  [cyan]{name}[/]", escape(default), words)
+    out.print(settings)
+    trainer = "  ".join(f"{f.name}={_default_text(f)}" for f in dataclasses.fields(TrainerConfig))
+    out.print("\n[bold]Trainer[/] (trainer.max_epochs=5, …)")
+    out.print(Padding(escape(trainer), (0, 0, 0, 2)))
+    out.print("\nHydra's own flags work as usual: --cfg job, --config-dir, hydra/launcher=…; see --hydra-help.")
+
+
+def _plain_settings() -> list[tuple[str, str, str]]:
+    words = {
+        "seed": "split, initialisation and data order; the same in every arm",
+        "name": "folder of the sweep; by default <data>-<model>",
+        "label": "what the arm's folder is called; by default the settings given",
+        "output_dir": "where the folders of sweeps are",
+        "target": "validation metric for 'steps to target'; by default what the first arm reaches, less 0.01",
+    }
+    fields = {f.name: f for f in dataclasses.fields(Config)}
+    return [(name, _default_text(fields[name]), text) for name, text in words.items()]
+
+
+def plugins(arguments: Sequence[str] = ()) -> None:
+    """Print every option, those of one kind, or one in full: ``plugins``, ``plugins norm``, ``plugins norm=bn``."""
+    for argument in arguments:
+        kind, _, name = argument.partition("=")
+        if kind not in KINDS:
+            raise ConfigError(f"plugins {argument}: there is no kind '{kind}'. Kinds: {', '.join(KINDS)}.")
+        if name:
+            _print_option(registry().get(kind, name))
+        else:
+            _print_kind(kind)
+    if not arguments:
+        for kind in KINDS:
+            _print_kind(kind)
+
+
+def _print_kind(kind: str) -> None:
+    out = console()
+    out.print(f"\n[bold cyan]{kind}[/]  {escape(_first_line(KINDS[kind]))}")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(min_width=16)
+    for option in registry().options(kind).values():
+        described = Text(option.summary)
+        if option.fields:
+            described.append("\n" + "  ".join(_parameters(option)), style="dim")
+        by = "" if option.distribution == BUILTIN else f"{option.distribution} {option.version}"
+        table.add_row(f"  {option.kind}={option.name}", described, escape(by))
+    out.print(table)
+
+
+def _print_option(option: Option) -> None:
+    out = console()
+    out.print(f"[bold cyan]{option.kind}={option.name}[/]  {option.distribution} {option.version}, {option.cls.__module__}")
+    out.print(Padding(Text(inspect.getdoc(option.cls) or ""), (0, 0, 0, 2)))
+    prefix = f"reg.{option.name}" if option.kind == "reg" else option.kind
+    for name, parameter in zip((f.name for f in option.fields), _parameters(option), strict=True):
+        kind = _type_text(option.cls, name)
+        out.print(f"  [cyan]{prefix}.{escape(parameter)}[/]  {escape(kind)}")
+
+
+def _parameters(option: Option) -> list[str]:
+    """Return ``name=default`` of each parameter."""
+    return [f"{f.name}={_default_text(f)}" for f in option.fields]
+
+
+def _default_text(field: dataclasses.Field[Any]) -> str:
+    value = field.default
+    if field.default_factory is not dataclasses.MISSING:
+        value = field.default_factory()
+    if value is dataclasses.MISSING:
+        return "(required)"
+    if isinstance(value, Enum):
+        return value.name
+    return "null" if value is None else level_text(value)
+
+
+def _type_text(cls: type, name: str) -> str:
+    """Return a parameter's type, or the choices of an Enum."""
+    annotation = inspect.get_annotations(_owner(cls, name)).get(name)
+    resolved = inspect.getmodule(_owner(cls, name)).__dict__.get(str(annotation))
+    if isinstance(resolved, type) and issubclass(resolved, Enum):
+        return " | ".join(member.name for member in resolved)
+    return str(annotation)
+
+
+def _owner(cls: type, name: str) -> type:
+    return next(base for base in cls.__mro__ if name in inspect.get_annotations(base))
+
+
+def _first_line(cls: type) -> str:
+    return (inspect.getdoc(cls) or "").split("\n", 1)[0]

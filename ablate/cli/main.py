@@ -1,0 +1,50 @@
+"""The command line: a verb, help, or a run or sweep through Hydra."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from ablate.errors import AblateError, ConfigError, did_you_mean
+
+VERBS = {"help": "ablate.cli.catalogue", "plugins": "ablate.cli.catalogue", "runs": "ablate.cli.runs"}
+"""The module that holds each verb, as a function of the same name; imported when it is called."""
+
+BAD_INPUT, SOME_FAILED, INTERRUPTED = 2, 1, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0 done, 1 a run failed, 2 bad input, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except AblateError as error:
+        if "HYDRA_FULL_ERROR" in os.environ:
+            raise
+        print(f"ablate: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("ablate: interrupted; the same command trains what is missing.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # `… | head` has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+        return 0
+
+
+def _dispatch(arguments: list[str]) -> int:
+    first = arguments[0] if arguments else ""
+    if first and first[0].isalpha() and "=" not in first:
+        if first not in VERBS:
+            raise ConfigError(
+                f"There is no verb '{first}'.{did_you_mean(first, VERBS)} "
+                f"Verbs: {', '.join(VERBS)}. Settings are written key=value, such as norm=bn."
+            )
+        getattr(importlib.import_module(VERBS[first]), first)(arguments[1:])
+        return 0
+    if {"-h", "--help"} & set(arguments):
+        return _dispatch(["help"])
+    from ablate.cli.train import train  # here, so that the commands above stay free of torch
+
+    return train(arguments)

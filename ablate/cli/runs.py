@@ -1,0 +1,54 @@
+"""The verb ``runs``: what is on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from ablate.config import Config
+from ablate.errors import ConfigError, did_you_mean
+from ablate.record import find
+from ablate.report.style import console, number_text
+from ablate.results import summary
+
+
+def runs(arguments: Sequence[str] = ()) -> None:
+    """Print every run under ``outputs``, or those of the sweeps named."""
+    options = [a for a in arguments if a.startswith("output_dir=")]
+    names = [a for a in arguments if a not in options]
+    root = Path(options[-1].partition("=")[2] if options else Config.output_dir)
+    known = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"There is no sweep '{name}' in {root}.{did_you_mean(name, known)} Sweeps there: {', '.join(known) or 'none'}."
+            )
+    out = console()
+    for name in names or known:
+        _print_runs(root / name)
+    if not known:
+        out.print(f"No runs in {escape(str(root))} yet. Train one: python -m ablate")
+
+
+def _print_runs(folder: Path) -> None:
+    records = find(folder)
+    table = Table(title=escape(str(folder)), title_justify="left", box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for head in ("arm", "seed", "status", "metric", "best", "final", "seconds"):
+        table.add_column(head, overflow="fold", justify="right" if head in ("seed", "best", "final", "seconds") else "left")
+    for record in records:
+        facts, curve = record.facts, summary(record)
+        table.add_row(
+            escape(facts.arm),
+            str(facts.seed),
+            str(record.status),
+            facts.metric,
+            number_text(curve.best),
+            number_text(curve.final),
+            number_text(facts.seconds, digits=1),
+        )
+    if records:
+        console().print(table)

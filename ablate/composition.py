@@ -1,0 +1,90 @@
+"""Composing a run's configuration with Hydra: options from plugins, defaults from ``conf/config.yaml``."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from hydra import initialize_config_module
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from ablate import overrides
+from ablate.config import Config, to_config
+from ablate.errors import ConfigError
+from ablate.registry import registry
+from ablate.techniques import KINDS
+
+CONFIG_MODULE = "ablate_conf"
+CONFIG_NAME = "config"
+SWEEPER = "hydra_plugins.ablate.AblateSweeper"
+
+
+def install() -> None:
+    """Make every option and the schema known to Hydra. Call before anything composes."""
+    store = ConfigStore.instance()
+    store.store(name="ablate_schema", node=Config, provider="ablate")
+    store.store(group="hydra/sweeper", name="ablate", node={"_target_": SWEEPER}, provider="ablate")
+    registry().install()
+
+
+@contextmanager
+def config_loader() -> Iterator[ConfigLoader]:
+    """Give Hydra's config loader over ``conf/`` and the plugins, leaving Hydra's global state as it was."""
+    install()
+    with initialize_config_module(CONFIG_MODULE, job_name="ablate", version_base="1.3"):
+        yield GlobalHydra.instance().config_loader()
+
+
+def compose(arguments: Sequence[str] = ()) -> Config:
+    """Return the configuration of one run, from overrides as on the command line.
+
+    >>> compose(["norm=bn", "opt.lr=0.01"]).norm
+    BatchNorm(eps=1e-05, momentum=0.1)
+
+    Raises ``ConfigError``, naming the valid choices, for anything unknown or out of range.
+    """
+    with config_loader() as loader:
+        settings = overrides.parse(arguments, loader)
+        for warning in overrides.check(settings, sweep=False, defaults=defaults(), presets=presets(loader)):
+            warnings.warn(warning, stacklevel=2)
+        config = to_config(load(loader, arguments))
+    config.label = config.label or overrides.label(settings, {}, defaults())
+    return config
+
+
+def load(loader: ConfigLoader, arguments: Sequence[str]) -> DictConfig:
+    """Compose a config tree, with Hydra's errors as one sentence."""
+    try:
+        return loader.load_configuration(CONFIG_NAME, list(arguments), run_mode=RunMode.RUN)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise ConfigError(explain(error)) from error
+
+
+@functools.cache
+def defaults() -> dict[str, str]:
+    """Return the option of each kind when nothing is said."""
+    with config_loader() as loader:
+        choices = load(loader, ()).hydra.runtime.choices
+    return {kind: str(choices[kind]) for kind in KINDS}
+
+
+def presets(loader: ConfigLoader) -> frozenset[str]:
+    """Return the config groups that are YAML files rather than plugins, such as ``experiment`` in ``+experiment=x``."""
+    return frozenset(loader.list_groups("")) - KINDS.keys() - {"hydra"}
+
+
+def explain(error: BaseException) -> str:
+    """Return the sentence that matters from a Hydra or OmegaConf error: what was wrong, and where."""
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    if isinstance(cause, OmegaConfBaseException):
+        text = str(cause.msg or cause).splitlines()[0].rstrip(".")
+        return f"{cause.full_key}: {text}." if cause.full_key else f"{text}."
+    return " ".join(str(error).split())

@@ -1,0 +1,215 @@
+"""The configuration of one run: typed, validated, and the identity that decides whether a run is done already."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
+
+from ablate.errors import ConfigError
+from ablate.registry import Option, registry
+from ablate.techniques import (
+    KINDS,
+    Activation,
+    Data,
+    Init,
+    Loss,
+    Model,
+    Norm,
+    Optimizer,
+    Pool,
+    Regularizer,
+    Schedule,
+    Technique,
+)
+
+
+@dataclass
+class TrainerConfig:
+    """How long and on what to train; handed to Lightning's Trainer.
+
+    ``validations`` is the number of points at which the curves are measured, spread evenly over the run.
+    ``threads`` limits torch's CPU threads: small models are fastest, and repeatable, on one.
+    """
+
+    max_epochs: int = 20
+    max_steps: int | None = None
+    validations: int = 20
+    accelerator: str = "auto"
+    devices: int = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+    accumulate_grad_batches: int = 1
+    gradient_clip_val: float | None = None
+    deterministic: bool = True
+    threads: int = 1
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("max_epochs", "validations", "accumulate_grad_batches", "devices", "threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.max_steps is not None and self.max_steps < 1:
+            raise ValueError(f"max_steps must be at least 1, not {self.max_steps}")
+
+
+@dataclass
+class Config:
+    """One run. Everything but ``name``, ``label``, ``output_dir``, ``target`` and a few trainer settings is its identity."""
+
+    act: Activation = MISSING
+    init: Init = MISSING
+    norm: Norm = MISSING
+    reg: dict[str, Regularizer] = field(default_factory=dict)
+    pool: Pool = MISSING
+    opt: Optimizer = MISSING
+    loss: Loss = MISSING
+    sched: Schedule = MISSING
+    model: Model = MISSING
+    data: Data = MISSING
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    seed: int = 0
+    name: str | None = None
+    label: str | None = None
+    output_dir: str = "outputs"
+    target: float | None = None
+
+    def techniques(self) -> dict[str, Technique]:
+        """Return the chosen techniques by their dotted key: ``norm``, ``opt``, …, ``reg.l2``."""
+        found: dict[str, Technique] = {}
+        for kind in KINDS:
+            if kind == "reg":
+                found |= {f"reg.{name}": self.reg[name] for name in sorted(self.reg)}
+            else:
+                found[kind] = getattr(self, kind)
+        return found
+
+    def options(self) -> dict[str, Option]:
+        """Return the registered option behind each technique, by the same keys as :meth:`techniques`."""
+        return {key: registry().option_of(technique) for key, technique in self.techniques().items()}
+
+    def choices(self) -> dict[str, str]:
+        """Return the option chosen for each kind, as on the command line: ``{"norm": "bn", "reg": "[dropout,l2]"}``."""
+        chosen = {kind: option.name for kind, option in self.options().items() if "." not in kind}
+        regs = sorted(self.reg)
+        chosen["reg"] = "none" if not regs else regs[0] if len(regs) == 1 else f"[{','.join(regs)}]"
+        return {kind: chosen[kind] for kind in KINDS}
+
+    def flat(self) -> dict[str, Any]:
+        """Return every scientific setting by its key on the command line, the seed left out."""
+        settings: dict[str, Any] = {**self.choices()}
+        for key, technique in self.techniques().items():
+            settings |= {f"{key}.{name}": value for name, value in _plain(technique).items()}
+        trainer = _plain(self.trainer)
+        return settings | {f"trainer.{k}": v for k, v in trainer.items() if k not in UNSCIENTIFIC_TRAINER}
+
+    @property
+    def arm_hash(self) -> str:
+        """Eight hex digits of everything but the seed that can change a result, plugin versions included."""
+        versions = {o.distribution: o.version for o in self.options().values()}
+        identity = json.dumps({"settings": self.flat(), "versions": versions}, sort_keys=True)
+        return hashlib.sha256(identity.encode()).hexdigest()[:8]
+
+    @property
+    def folder_name(self) -> str:
+        """``name``, or ``<data>-<model>``."""
+        choices = self.choices()
+        return self.name or f"{choices['data']}-{choices['model']}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the whole configuration as plain data, each technique with its option's name."""
+        options = self.options()
+
+        def described(key: str, technique: Technique) -> dict[str, Any]:
+            return {"option": options[key].name, **_plain(technique)}
+
+        techniques = self.techniques()
+        tree: dict[str, Any] = {k: described(k, t) for k, t in techniques.items() if "." not in k}
+        tree["reg"] = {name: _plain(self.reg[name]) for name in sorted(self.reg)}
+        own = ("seed", "name", "label", "output_dir", "target")
+        return {k: tree[k] for k in KINDS} | {"trainer": _plain(self.trainer)} | {k: getattr(self, k) for k in own}
+
+
+UNSCIENTIFIC_TRAINER = frozenset({"accelerator", "progress", "threads"})
+"""Trainer settings that say where and how loudly to train, not what."""
+
+UNSCIENTIFIC = frozenset({"seed", "name", "label", "output_dir", "target"})
+"""Root settings that are not part of an arm."""
+
+
+def is_scientific(key: str) -> bool:
+    """Say whether the setting under dotted ``key`` is part of an arm's identity."""
+    root, _, rest = key.partition(".")
+    return root not in UNSCIENTIFIC and not (root == "trainer" and rest in UNSCIENTIFIC_TRAINER)
+
+
+def _plain(instance: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass as JSON types; an Enum becomes its name, as on the command line."""
+
+    def value(v: Any) -> Any:
+        if isinstance(v, Enum):
+            return v.name
+        if isinstance(v, Mapping):
+            return {str(k): value(x) for k, x in v.items()}
+        return [value(x) for x in v] if isinstance(v, list | tuple) else v
+
+    return {f.name: value(getattr(instance, f.name)) for f in dataclasses.fields(instance)}
+
+
+def to_config(tree: DictConfig) -> Config:
+    """Turn a composed Hydra config into a :class:`Config`.
+
+    Raises ``ConfigError`` for an unknown key (structured configs would carry it along unused), a kind without
+    an option, and a value that a technique refuses.
+    """
+    tree = copy.copy(tree)
+    with open_dict(tree):
+        tree.pop("hydra", None)
+    _refuse_unknown(tree, "")
+    for kind in KINDS:
+        if OmegaConf.is_missing(tree, kind) or tree[kind] is None:
+            none = " `none` is an option of its own." if "none" in registry().options(kind) else ""
+            raise ConfigError(
+                f"{kind} has no option: every kind needs one.{none} "
+                f"Options of {kind}: {', '.join(registry().options(kind))}."
+            )
+    try:
+        config = OmegaConf.to_object(tree)
+    except ValueError as error:
+        raise ConfigError(_locate(tree, error)) from error
+    assert isinstance(config, Config)
+    return config
+
+
+def _refuse_unknown(node: Any, path: str) -> None:
+    if not isinstance(node, DictConfig) or node._is_none():
+        return
+    schema = OmegaConf.get_type(node)
+    if dataclasses.is_dataclass(schema):
+        known = [f.name for f in dataclasses.fields(schema)]
+        for key in map(str, node):
+            if key not in known:
+                where = path.rstrip(".") or "the configuration"
+                raise ConfigError(f"{path}{key}: {where} has no such setting. Valid: {', '.join(known) or '(none)'}.")
+    for key in node:
+        if not OmegaConf.is_missing(node, key):
+            _refuse_unknown(node._get_node(key), f"{path}{key}.")
+
+
+def _locate(tree: DictConfig, error: ValueError) -> str:
+    """Say in which part of the configuration a technique's own check failed."""
+    parts = {key: tree[key] for key in (*KINDS, "trainer") if key != "reg"}
+    parts |= {f"reg.{name}": node for name, node in tree.reg.items()}
+    for key, node in parts.items():
+        try:
+            OmegaConf.to_object(node)
+        except ValueError as own:
+            return f"{key}: {own}."
+    return str(error)

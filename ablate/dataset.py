@@ -1,0 +1,134 @@
+"""Data in memory: splits, scaling by training statistics, and batches in an order that the seed decides.
+
+Shapes: N examples · B batch · F features · T time · C channels · H, W height and width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ablate.errors import ConfigError
+from ablate.techniques import Data, DataSpec, Scale, Task
+
+
+class Examples(NamedTuple):
+    """Inputs (N, *input_shape) and targets: (N,) int64 classes · (N, targets) floats · (N, H, W) int64 pixels."""
+
+    x: Tensor
+    y: Tensor
+
+
+class Splits(NamedTuple):
+    """Train, validation and test examples."""
+
+    train: Examples
+    val: Examples
+    test: Examples
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Splits ready for training, and what a model has to know of them."""
+
+    splits: Splits
+    spec: DataSpec
+    target_scale: float = 1.0
+    """Standard deviation of the raw training targets of a regression, to give errors in the data's own unit."""
+
+
+def random_split(x: Tensor, y: Tensor, seed: int) -> Splits:
+    """Split (N, …) examples 60 : 20 : 20 in an order drawn from ``seed``."""
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    train, val, test = order.split([len(x) - 2 * (len(x) // 5), len(x) // 5, len(x) // 5])
+    return Splits(Examples(x[train], y[train]), Examples(x[val], y[val]), Examples(x[test], y[test]))
+
+
+def prepare(data: Data, seed: int) -> Dataset:
+    """Load, cut to ``train_size``, scale inputs, and standardise the targets of a regression."""
+    splits = data.load(seed)
+    if data.train_size is not None:
+        available = len(splits.train.x)
+        if data.train_size > available:
+            raise ConfigError(f"data.train_size={data.train_size}: the training split has {available} examples.")
+        splits = splits._replace(train=Examples(*(t[: data.train_size] for t in splits.train)))
+    shift, factor = scaling(splits.train.x, data.scale)
+    splits = Splits(*(Examples((s.x - shift) * factor, s.y) for s in splits))
+    target_scale = 1.0
+    if data.task is Task.regression:
+        mean, factor = scaling(splits.train.y, Scale.standard)
+        splits = Splits(*(Examples(s.x, (s.y - mean) * factor) for s in splits))
+        target_scale = float((1 / factor).mean())
+        outputs = splits.train.y.shape[1]
+    else:
+        outputs = 1 + max(int(s.y.max()) for s in splits)
+    return Dataset(splits, DataSpec(data.task, tuple(splits.train.x.shape[1:]), outputs), target_scale)
+
+
+def scaling(x: Tensor, scale: Scale) -> tuple[Tensor, Tensor]:
+    """Return (shift, factor) so that ``(x - shift) * factor`` is scaled, from the training inputs ``x``.
+
+    Statistics are per feature of (N, F) and (N, T, F), per channel of (N, C, H, W). A feature without spread
+    is shifted only: dividing by a tiny number would blow it up wherever it does vary.
+    """
+    if scale is Scale.none:
+        return torch.zeros(()), torch.ones(())
+    feature = 1 if x.ndim == 4 else x.ndim - 1
+    others = [d for d in range(x.ndim) if d != feature]
+    if scale is Scale.unit:
+        shift = x.amin(others, keepdim=True)
+        spread = x.amax(others, keepdim=True) - shift
+    else:
+        shift = x.mean(others, keepdim=True)
+        spread = x.std(others, correction=0, keepdim=True)
+    magnitude = x.abs().amax(others, keepdim=True).clamp(min=1e-30)
+    constant = spread <= 1e-6 * magnitude  # rounding alone gives a constant feature a spread of about 1e-7
+    return shift[0], (1 / torch.where(constant, torch.ones_like(spread), spread))[0]
+
+
+class Batches:
+    """Iterable over the batches (B, …) of examples held in memory: no worker processes, no collation.
+
+    In training, each epoch has an order of its own, drawn from the seed and the number of the epoch alone, so
+    that it is the same whatever happened before. Lightning announces the epoch through ``sampler.set_epoch``.
+    """
+
+    def __init__(self, examples: Examples, batch_size: int, shuffle_seed: int | None = None) -> None:
+        self.examples = examples
+        self.batch_size = batch_size
+        self.shuffle_seed = shuffle_seed
+        self.epoch = 0
+
+    @property
+    def sampler(self) -> Batches:
+        """The object that Lightning tells the epoch to."""
+        return self
+
+    batch_sampler = None  # Lightning looks here too
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of the next iteration."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-len(self.examples.x) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Examples]:
+        x, y = self.examples
+        if self.shuffle_seed is None:
+            yield from map(Examples, x.split(self.batch_size), y.split(self.batch_size))
+            return
+        for index in self.order().split(self.batch_size):
+            yield Examples(x[index], y[index])
+
+    def order(self) -> Tensor:
+        """Return the permutation (N,) of this epoch."""
+        if self.shuffle_seed is None:
+            return torch.arange(len(self.examples.x))
+        seed = np.random.SeedSequence((self.shuffle_seed, self.epoch)).generate_state(1)[0]
+        return torch.randperm(len(self.examples.x), generator=torch.Generator().manual_seed(int(seed)))

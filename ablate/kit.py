@@ -1,0 +1,92 @@
+"""The kit: the chosen techniques, handed to a model that assembles itself from them.
+
+Shapes: B batch · C channels or features · *S any number of spatial dims.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ablate.techniques import Activation, Init, Norm, Pool, Regularizer
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What a model may ask for; it asks once for every place where the technique stands."""
+
+    act: Activation
+    init: Init
+    norm: Norm
+    pool: Pool
+    reg: Mapping[str, Regularizer]
+
+    def hidden(self, features: int, spatial: int = 0) -> nn.Sequential:
+        """Return what follows a hidden layer: normalisation, activation, regularizer layers. Keeps (B, C, *S)."""
+        return nn.Sequential(self.norm.build(features, spatial), self.act.build(), *self.reg_layers(features, spatial))
+
+    def reg_layers(self, features: int, spatial: int = 0) -> list[nn.Module]:
+        """Return the regularizers' layers, in alphabetical order of the regularizers."""
+        layers = (self.reg[name].layer(features, spatial) for name in sorted(self.reg))
+        return [layer for layer in layers if layer is not None]
+
+
+class GatedLinear(nn.Linear):
+    """Linear layer whose output is ``gates`` blocks, (B, in) → (B, gates·features), each initialised by itself."""
+
+    def __init__(self, in_features: int, features: int, gates: int, bias: bool = True) -> None:
+        super().__init__(in_features, gates * features, bias=bias)
+        self.gates = gates
+
+
+class Residual(nn.Module):
+    """``x + branch(x)``: the identity path is untouched."""
+
+    def __init__(self, branch: nn.Module) -> None:
+        super().__init__()
+        self.branch = branch
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the shape of ``x``; the branch must keep it too."""
+        out: Tensor = x + self.branch(x)
+        return out
+
+
+@torch.no_grad()
+def initialize(model: nn.Module, init: Init, seed: int) -> None:
+    """Fill the weights of every linear and convolutional layer of ``model`` with ``init``; biases become zero.
+
+    The same seed gives the same weights, whatever else was drawn before: arms that differ in a layer without
+    weights start from the same point. Other layers (normalisation, embeddings) keep their own start.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        if not isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
+            continue
+        blocks = module.weight.chunk(module.gates) if isinstance(module, GatedLinear) else (module.weight,)
+        fan_in, fan_out = fans(module)
+        for block in blocks:
+            init.fill(block, fan_in, fan_out, generator)
+        if module.bias is not None:
+            module.bias.zero_()
+
+
+def fans(module: nn.Linear | nn.modules.conv._ConvNd) -> tuple[int, int]:
+    """Return (inputs that one output sums over, outputs that one input reaches).
+
+    A strided transposed convolution spreads each input over kernel / stride neighbours in each direction, so
+    that its fan-in is smaller than its kernel by the stride, and vice versa for a strided convolution's fan-out.
+    """
+    if isinstance(module, nn.Linear):
+        gates = module.gates if isinstance(module, GatedLinear) else 1
+        return module.in_features, module.out_features // gates
+    kernel, stride = math.prod(module.kernel_size), math.prod(module.stride)
+    incoming = module.in_channels // module.groups * kernel
+    outgoing = module.out_channels // module.groups * kernel
+    if module.transposed:
+        return max(1, incoming // stride), outgoing
+    return incoming, max(1, outgoing // stride)

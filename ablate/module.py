@@ -1,0 +1,194 @@
+"""The one LightningModule: loss and penalties, metrics by task, optimizer and schedule from the kit.
+
+Nothing is logged on the hot path. Training statistics accumulate on the device and are logged together with
+the validation metrics, on an axis of optimizer steps.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torchmetrics import Accuracy, JaccardIndex, MeanAbsoluteError, MeanMetric, Metric, MetricCollection, R2Score
+
+from ablate.dataset import Examples
+from ablate.techniques import Criterion, DataSpec, Optimizer, Regularizer, Schedule, Task
+
+
+class Judge(NamedTuple):
+    """The validation metric that a task is judged by."""
+
+    metric: str
+    higher_is_better: bool
+
+
+JUDGES = {
+    Task.classification: Judge("acc", True),
+    Task.regression: Judge("r2", True),
+    Task.segmentation: Judge("miou", True),
+}
+
+
+class ScaledMeanAbsoluteError(MeanAbsoluteError):
+    """Mean absolute error in the unit of the raw targets: ``scale · mean |prediction - target|``."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def compute(self) -> Tensor:
+        """Return the error so far."""
+        return super().compute() * self.scale
+
+
+def metrics_for(spec: DataSpec, target_scale: float) -> MetricCollection:
+    """Return the metrics of a task: accuracy · R2 and mean absolute error · mean intersection over union."""
+    metrics: dict[str, Metric | MetricCollection]
+    if spec.task is Task.classification:
+        metrics = {"acc": Accuracy(task="multiclass", num_classes=spec.outputs, validate_args=False)}
+    elif spec.task is Task.regression:
+        metrics = {"r2": R2Score(), "mae": ScaledMeanAbsoluteError(target_scale)}
+    else:
+        metrics = {"miou": JaccardIndex(task="multiclass", num_classes=spec.outputs, validate_args=False)}
+    return MetricCollection({"loss": MeanMetric(), **metrics})
+
+
+class AblationModule(pl.LightningModule):
+    """Trains ``model`` with the chosen techniques.
+
+    Scalars: ``train/loss`` (mean since the last point, penalties left out), ``train/penalty`` where a
+    regularizer has one, ``val/loss`` and the task's ``val/…`` metrics, ``lr``, ``grad_norm`` (of the last
+    optimizer step before the point) and ``time/step`` (seconds, validation left out).
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        spec: DataSpec,
+        loss: Criterion,
+        opt: Optimizer,
+        sched: Schedule,
+        reg: Mapping[str, Regularizer],
+        target_scale: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.spec = spec
+        self.criterion = loss
+        self.opt = opt
+        self.sched = sched
+        self.reg = [reg[name] for name in sorted(reg)]
+        self.val_metrics = metrics_for(spec, target_scale)
+        self.test_metrics = metrics_for(spec, target_scale)
+        self.judge = JUDGES[spec.task]
+        self.diverged = False
+        self._generator = torch.Generator().manual_seed(seed)
+        self._reset_statistics()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the model's prediction for (B, *input_shape)."""
+        prediction: Tensor = self.model(x)
+        return prediction
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Build optimizer and schedule; the schedule moves with every optimizer step."""
+        optimizer = self.opt.build(self.model.parameters())
+        schedule = self.sched.build(optimizer, int(self.trainer.estimated_stepping_batches))
+        if schedule is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def training_step(self, batch: Examples, _: int) -> Tensor:
+        """Return the loss of a batch, penalties included."""
+        x, y = batch
+        for reg in self.reg:
+            x, y = reg.transform(x, y, self._generator)
+        loss = self.criterion(self.model(x), y)
+        self._batches += 1
+        self._loss_sum = self._loss_sum + loss.detach()
+        penalties = [p for reg in self.reg if (p := reg.penalty(self.model)) is not None]
+        if penalties:
+            penalty = torch.stack(penalties).sum()
+            self._penalty_sum = self._penalty_sum + penalty.detach()
+            self._penalised = True
+            loss = loss + penalty
+        return loss
+
+    def on_before_optimizer_step(self, _: torch.optim.Optimizer) -> None:
+        """Measure the gradient before the last step of each interval (of every step where batches accumulate)."""
+        last = self._batches == self.trainer.val_check_interval
+        if last or self.trainer.accumulate_grad_batches > 1:
+            gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+            self._grad_norm = torch.nn.utils.get_total_norm(gradients)
+
+    def on_validation_start(self) -> None:
+        """Stop the clock of the training steps."""
+        self._seconds = time.perf_counter() - self._clock
+
+    def validation_step(self, batch: Examples, _: int) -> None:
+        """Update the validation metrics."""
+        self._evaluate(batch, self.val_metrics)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log one point of every curve."""
+        point = {f"val/{name}": value for name, value in self.val_metrics.compute().items()}
+        self.val_metrics.reset()
+        if self._batches:
+            point["train/loss"] = self._loss_sum / self._batches
+            point["time/step"] = torch.tensor(self._seconds / self._batches)
+            if self._penalised:
+                point["train/penalty"] = self._penalty_sum / self._batches
+        if self._grad_norm is not None:
+            point["grad_norm"] = self._grad_norm
+        point["lr"] = torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"])
+        # Lightning takes "step" as the axis of its loggers; its own count would be one less.
+        self.log_dict(point | {"step": torch.tensor(float(self.trainer.global_step))})
+        losses = (point["val/loss"], point.get("train/loss", point["val/loss"]))
+        if not all(math.isfinite(float(loss)) for loss in losses):
+            self.diverged = True
+            self.trainer.should_stop = True
+        self._reset_statistics()
+
+    def test_step(self, batch: Examples, _: int) -> None:
+        """Update the test metrics."""
+        self._evaluate(batch, self.test_metrics)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the test metrics."""
+        self.log_dict({f"test/{name}": value for name, value in self.test_metrics.compute().items()})
+        self.test_metrics.reset()
+
+    def on_validation_end(self) -> None:
+        """Start the clock of the next interval."""
+        self._clock = time.perf_counter()
+
+    def on_train_start(self) -> None:
+        """Start the clock of the first interval."""
+        self._reset_statistics()
+        self._clock = time.perf_counter()
+
+    def _evaluate(self, batch: Examples, metrics: MetricCollection) -> None:
+        x, y = batch
+        prediction = self.model(x)
+        for name, metric in metrics.items():
+            if name == "loss":
+                metric.update(self.criterion(prediction, y), weight=len(x))
+            else:
+                metric.update(prediction, y)
+
+    def _reset_statistics(self) -> None:
+        self._batches = 0
+        self._loss_sum = torch.zeros((), device=self.device)
+        self._penalty_sum = torch.zeros((), device=self.device)
+        self._penalised = False
+        self._grad_norm: Tensor | None = None
+        self._seconds = 0.0
+        self._clock = time.perf_counter()

@@ -1,0 +1,77 @@
+"""Which settings take part in a model: the guard against a false ablation.
+
+``model=lstm pool=max,avg`` would train the same network twice and report that pooling has no effect. So every
+arm's network is built and tried on a few random examples before anything trains: two levels of a factor that
+give the same weights, outputs, buffers and penalties are the same network. This needs no cooperation of the
+model, so that it holds for anybody's plugin.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.utilities.seed import isolate_rng
+from torch import nn
+
+from ablate.assembly import build
+from ablate.config import Config
+from ablate.dataset import Dataset
+
+_EXAMPLES = 8  # enough for batch statistics to be defined
+PROBED = ("act", "init", "norm", "reg", "pool", "model")
+"""The kinds that a model is assembled from; the others take part in every run."""
+
+
+def fingerprint(config: Config, dataset: Dataset) -> str:
+    """Return a digest of the network that ``config`` makes: two equal ones train alike.
+
+    It covers the initial weights, and with weights that no initialiser has chosen (zeros would hide
+    everything behind them) the training output, the evaluation output, the buffers left behind and the
+    penalties. Regularizers that act through batches or callbacks are told apart by their parameters.
+    """
+    digest = hashlib.sha256()
+    with isolate_rng():
+        pl.seed_everything(config.seed, verbose=False)
+        module = build(config, dataset)
+        _add_state(digest, module.model)
+        examples = dataset.splits.train
+        x = torch.randn(min(_EXAMPLES, len(examples.x)), *dataset.spec.input_shape, generator=_generator())
+        _randomise(module.model)
+        for mode in (True, False):
+            pl.seed_everything(config.seed, verbose=False)
+            module.model.train(mode)
+            with torch.no_grad():
+                digest.update(module.model(x).numpy().tobytes())
+        _add_state(digest, module.model)
+        y = examples.y[: len(x)]
+        for reg in module.reg:
+            penalty = reg.penalty(module.model)
+            digest.update(b"" if penalty is None else penalty.detach().numpy().tobytes())
+            changed = reg.transform(x, y, _generator())
+            if reg.callbacks() or not _same(changed, (x, y)):
+                digest.update(repr(reg).encode())
+    return digest.hexdigest()
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def _same(a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> bool:
+    return all(left is right or torch.equal(left, right) for left, right in zip(a, b, strict=True))
+
+
+@torch.no_grad()
+def _randomise(model: nn.Module) -> None:
+    generator = _generator()
+    for parameter in model.parameters():
+        fan_in = parameter.numel() // len(parameter) if parameter.ndim > 1 else 1
+        parameter.copy_((2 / fan_in) ** 0.5 * torch.randn(parameter.shape, generator=generator))
+
+
+def _add_state(digest: hashlib._Hash, model: nn.Module) -> None:
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode() + str(tuple(tensor.shape)).encode() + tensor.numpy().tobytes())

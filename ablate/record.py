@@ -1,0 +1,230 @@
+"""The record: what a run leaves on disk. The folder is the truth; every file is written whole or not at all.
+
+    outputs/<name>/<arm>-<hash8>/seed=<n>/
+        config.yaml     the resolved configuration
+        record.json     status, identity, timings, versions, test metrics; the traceback of a failure
+        metrics.csv     the curves, one row per validation
+        events.out.*    the same for TensorBoard
+        best.ckpt, last.ckpt
+
+Reading needs neither torch nor the plugins that made the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import re
+import socket
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from ablate.config import Config
+from ablate.errors import RecordError
+
+Curves = dict[str, npt.NDArray[np.float64]]
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9=,.+_\[\]-]")
+_LABEL_LENGTH = 120  # file names end at 255 bytes on common file systems; the hash keeps cut labels apart
+
+
+class Status(StrEnum):
+    """What became of a run."""
+
+    running = "running"
+    finished = "finished"
+    diverged = "diverged"
+    failed = "failed"
+    interrupted = "interrupted"
+
+    @property
+    def done(self) -> bool:
+        """Whether training the run again would give the same result."""
+        return self in (Status.finished, Status.diverged)
+
+
+@dataclass
+class Facts:
+    """The content of ``record.json``."""
+
+    status: Status
+    arm: str
+    arm_hash: str
+    seed: int
+    choices: dict[str, str]
+    """The option of each kind."""
+    settings: dict[str, Any]
+    """Every scientific setting by its key on the command line."""
+    metric: str = "val/loss"
+    """The validation metric that the run is judged by."""
+    higher_is_better: bool = False
+    test: dict[str, float] = field(default_factory=dict)
+    """Test metrics of the weights with the best validation metric."""
+    parameters: int | None = None
+    started: str | None = None
+    seconds: float | None = None
+    pid: int | None = None
+    host: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    error: str | None = None
+    traceback: str | None = None
+    schema: int = 1
+
+
+class Record:
+    """One run's folder."""
+
+    def __init__(self, folder: Path, facts: Facts) -> None:
+        self.folder = folder
+        self.facts = facts
+
+    def __repr__(self) -> str:
+        return f"Record({str(self.folder)!r}, {self.status})"
+
+    @property
+    def status(self) -> Status:
+        """The status as written, or ``interrupted`` where the process that was training is gone."""
+        if self.facts.status is Status.running and not _alive(self.facts.pid, self.facts.host):
+            return Status.interrupted
+        return self.facts.status
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether another process is training this run now."""
+        return self.status is Status.running and (self.facts.pid, self.facts.host) != (os.getpid(), socket.gethostname())
+
+    @property
+    def checkpoint(self) -> Path:
+        """The weights with the best validation metric."""
+        return self.folder / "best.ckpt"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration, as plain data."""
+        with (self.folder / "config.yaml").open(encoding="utf-8") as file:
+            tree: dict[str, Any] = yaml.safe_load(file)
+        return tree
+
+    def save(self) -> None:
+        """Write ``record.json``."""
+        write_atomically(self.folder / "record.json", json.dumps(asdict(self.facts), indent=2) + "\n")
+
+    def curves(self) -> Curves:
+        """Return ``step`` and every logged scalar, one value per validation; empty before the first."""
+        path = self.folder / "metrics.csv"
+        if not path.is_file():
+            return {}
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        names = rows[0].keys() if rows else ()
+        return {n: np.array([float(row[n] or "nan") for row in rows]) for n in names}
+
+    def clear(self) -> None:
+        """Remove what an earlier attempt left, so that curves have no doubled steps."""
+        for pattern in ("metrics.csv", "events.out.tfevents.*", "*.ckpt", ".*.tmp"):
+            for path in self.folder.glob(pattern):
+                path.unlink()
+
+
+def open_record(config: Config) -> Record:
+    """Return the record of ``config``: as it is on disk, or new and not yet written.
+
+    The arm's folder is found by its hash, whatever its label was when it was made.
+    """
+    root = Path(config.output_dir) / config.folder_name
+    digest = config.arm_hash
+    label = _UNSAFE.sub("_", config.label or "default")[:_LABEL_LENGTH]
+    arms = sorted(root.glob(f"*-{digest}"))
+    folder = (arms[0] if arms else root / f"{label}-{digest}") / f"seed={config.seed}"
+    if (folder / "record.json").exists():
+        return read(folder)
+    return Record(
+        folder,
+        Facts(
+            status=Status.interrupted,
+            arm=config.label or "default",
+            arm_hash=digest,
+            seed=config.seed,
+            choices=config.choices(),
+            settings=config.flat(),
+        ),
+    )
+
+
+def read(folder: Path) -> Record:
+    """Read the record in ``folder``; raise ``RecordError`` if it is none."""
+    try:
+        content = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        known = {name: content[name] for name in Facts.__dataclass_fields__ if name in content}
+        facts = Facts(**known)
+        facts.status = Status(facts.status)
+    except (OSError, ValueError, TypeError) as error:
+        raise RecordError(
+            f"{folder / 'record.json'} cannot be read ({error}). Move the folder {folder} away to train the run again."
+        ) from error
+    return Record(folder, facts)
+
+
+def find(root: Path) -> list[Record]:
+    """Return every record under ``root``, by arm and seed."""
+    records = [read(path.parent) for path in root.rglob("record.json")]
+    return sorted(records, key=lambda r: (r.folder.parent.as_posix(), r.facts.seed))
+
+
+def write_curves(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
+    """Write ``metrics.csv``: the union of all keys as columns, an empty cell where a row lacks one."""
+    rows = list(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names, restval="")
+        writer.writeheader()
+        writer.writerows({name: f"{value:.8g}" for name, value in row.items()} for row in rows)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write ``text`` to ``path``: readers see the old content or the new, never half."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that replaces it on success and is removed on failure."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise RecordError(f"{path.parent} cannot be written ({error.strerror}). Choose another output_dir.") from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _alive(pid: int | None, host: str | None) -> bool:
+    """Say whether the process exists; one on another machine is taken at its word."""
+    if pid is None:
+        return False
+    if host != socket.gethostname():
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

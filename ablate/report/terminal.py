@@ -1,0 +1,140 @@
+"""A sweep's results in the terminal: one row per arm, best first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from ablate.record import Record, Status
+from ablate.report.style import console, level_text, number_text
+from ablate.results import Sweep, summary
+
+_STYLES = {
+    Status.finished: "green",
+    Status.diverged: "yellow",
+    Status.failed: "red",
+    Status.interrupted: "yellow",
+    Status.running: "cyan",
+}
+
+
+def announce(sweep: Sweep, missing: int, warnings: Sequence[str] = ()) -> None:
+    """Say what is about to be trained, and what is done already."""
+    out = console()
+    for warning in warnings:
+        out.print(f"[yellow]Warning:[/] {escape(warning)}")
+    total = len(sweep.records)
+    done = total - missing
+    if missing == 0:
+        out.print(f"{sweep.name}: {_runs(total)}, all done before: nothing to train.")
+    else:
+        before = f", {done} done before" if done else ""
+        out.print(f"{sweep.name}: {_runs(total)}{before}. Training {missing}.")
+
+
+def outcome(record: Record, number: int, total: int) -> None:
+    """Print how one run of many ended."""
+    facts = record.facts
+    told = f"[{number}/{total}] {facts.arm} seed={facts.seed}"
+    if record.status is Status.finished:
+        best = summary(record).best
+        ended = f"{facts.metric} {number_text(best)} in {facts.seconds:.1f} s"
+    else:
+        ended = f"[{_STYLES[record.status]}]{record.status}[/]: {escape(_one_line(facts.error))}"
+    console().print(f"{escape(told)}  {ended}", soft_wrap=True)
+
+
+def print_sweep(sweep: Sweep) -> None:
+    """Print the table of arms, what is meant by its columns, and where to look further."""
+    out = console()
+    out.print()
+    out.print(arms_table(sweep))
+    for line in _legend(sweep):
+        out.print(line, soft_wrap=True)
+    for record in sweep.records:
+        if record.status in (Status.failed, Status.diverged):
+            told = f"{record.facts.arm} seed={record.facts.seed}"
+            style = _STYLES[record.status]
+            out.print(f"[{style}]{record.status}[/] {escape(told)}: {escape(_one_line(record.facts.error))}", soft_wrap=True)
+            if record.facts.traceback:
+                out.print(f"  traceback in {escape(str(record.folder / 'record.json'))}", soft_wrap=True)
+    out.print(f"TensorBoard: tensorboard --logdir {escape(str(sweep.folder))}", soft_wrap=True)
+    out.print(f"Files:       {escape(str(sweep.folder))}", soft_wrap=True)
+
+
+def arms_table(sweep: Sweep) -> Table:
+    """Return one row per arm: means over its seeds, best first; a standard deviation from two seeds on."""
+    frame = sweep.frame()
+    metric = sweep.metric
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    labels = sweep.factors or ["arm"]
+    for label in labels:
+        table.add_column(label, overflow="fold")
+    for head in ("seeds", "steps to target", f"best {metric}", f"final {metric}", "area val/loss", "seconds"):
+        table.add_column(head, justify="right")
+    table.add_column("status")
+    for arm in _ranked(frame, sweep.higher_is_better):
+        first = arm.iloc[0]
+        reached = arm["steps_to_target"].notna().sum()
+        steps = number_text(arm["steps_to_target"].mean(), digits=0)
+        if 0 < reached < len(arm):
+            steps += f" ({reached} of {len(arm)})"
+        table.add_row(
+            *(escape(level_text(first[label])) for label in labels),
+            str(len(arm)),
+            steps,
+            _mean_and_deviation(arm["best"]),
+            _mean_and_deviation(arm["final"]),
+            number_text(arm["area"].mean()),
+            number_text(arm["seconds"].mean(), digits=1),
+            _statuses(arm["status"]),
+        )
+    return table
+
+
+def _ranked(frame: pd.DataFrame, higher_is_better: bool) -> Iterator[pd.DataFrame]:
+    """Yield each arm's rows, by mean best metric; arms without one come last."""
+    arms = [rows for _, rows in frame.groupby("arm", sort=False)]
+    sign = -1 if higher_is_better else 1
+
+    def rank(arm: pd.DataFrame) -> tuple[bool, float]:
+        mean = arm["best"].mean()
+        return bool(pd.isna(mean)), sign * float(mean)
+
+    return iter(sorted(arms, key=rank))
+
+
+def _legend(sweep: Sweep) -> list[str]:
+    target, source = sweep.target()
+    if target is None:
+        return []
+    sign = "≥" if sweep.higher_is_better else "≤"
+    lines = [f"Target: {sweep.metric} {sign} {number_text(target)} ({escape(source)}). Steps are optimizer steps."]
+    if len(sweep.records) == len({r.facts.arm_hash for r in sweep.records}) > 1:
+        lines.append('One seed an arm: differences may be chance. For ten, add "seed=range(0,10)".')
+    return lines
+
+
+def _mean_and_deviation(values: pd.Series) -> str:
+    mean = number_text(float(values.mean()))
+    return mean if values.notna().sum() < 2 else f"{mean} ±{values.std():.4f}"
+
+
+def _statuses(values: pd.Series) -> str:
+    counts = values.value_counts()
+    alone = len(values) == 1 or len(counts) == 1
+    parts = (f"[{_STYLES[Status(s)]}]{s if alone else f'{n} {s}'}[/]" for s, n in counts.items())
+    return ", ".join(parts)
+
+
+def _runs(count: int) -> str:
+    return f"{count} run" if count == 1 else f"{count} runs"
+
+
+def _one_line(text: str | None) -> str:
+    lines = (text or "").strip().splitlines()
+    return lines[0] if lines else "no message"

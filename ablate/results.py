@@ -1,0 +1,110 @@
+"""A sweep's results: its records as tidy frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ablate.analysis.convergence import Convergence, convergence
+from ablate.record import Record, Status
+
+TARGET_MARGIN = 0.01
+
+
+class Sweep:
+    """The runs of a sweep, in its order: arms first, then seeds.
+
+    ``factors`` are the swept settings (the seed left out); ``target`` is the value of the validation metric
+    for "steps to target", by default what the first arm reaches (median of its seeds) less 0.01.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, records: Sequence[Record], factors: Sequence[str], target: float | None = None
+    ) -> None:
+        self.name = name
+        self.folder = folder
+        self.records = list(records)
+        self.factors = list(factors)
+        self._target = target
+
+    def __repr__(self) -> str:
+        return f"Sweep({self.name!r}, {len(self.records)} runs, factors={self.factors})"
+
+    @property
+    def metric(self) -> str:
+        """The validation metric that the runs are judged by."""
+        return self._judged().facts.metric
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a larger ``metric`` is better."""
+        return self._judged().facts.higher_is_better
+
+    def _judged(self) -> Record:
+        return next((r for r in self.records if r.status.done), self.records[0])
+
+    def target(self) -> tuple[float | None, str]:
+        """Return the target of the validation metric, and where it comes from in words."""
+        if self._target is not None:
+            return self._target, "as given"
+        for arm in dict.fromkeys(r.facts.arm_hash for r in self.records):
+            runs = [r for r in self.records if r.facts.arm_hash == arm]
+            reached = [c.best for r in runs if r.status is Status.finished and (c := summary(r)).best is not None]
+            if reached:
+                margin = TARGET_MARGIN if self.higher_is_better else -TARGET_MARGIN
+                source = f"the best of the first arm, {runs[0].facts.arm}, less {TARGET_MARGIN}"
+                return float(np.median(reached)) - margin, source
+        return None, "no run has finished"
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row per run: arm, factors, seed, status, convergence, test metrics, cost."""
+        target, _ = self.target()
+        rows = []
+        for record in self.records:
+            facts = record.facts
+            rows.append(
+                {
+                    "arm": facts.arm,
+                    **{factor: facts.settings.get(factor) for factor in self.factors},
+                    "seed": facts.seed,
+                    "status": str(record.status),
+                    **asdict(summary(record, target)),
+                    **facts.test,
+                    "parameters": facts.parameters,
+                    "seconds": facts.seconds,
+                    "folder": str(record.folder),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def curves(self) -> pd.DataFrame:
+        """Return one row per run, step and metric: arm, factors, seed, step, metric, value."""
+        parts = []
+        for record in self.records:
+            curves = record.curves()
+            if not curves:
+                continue
+            wide = pd.DataFrame(curves).melt("step", var_name="metric", value_name="value").dropna()
+            facts = record.facts
+            keys = {"arm": facts.arm, **{f: facts.settings.get(f) for f in self.factors}, "seed": facts.seed}
+            parts.append(wide.assign(**keys)[[*keys, "step", "metric", "value"]])
+        columns = ["arm", *self.factors, "seed", "step", "metric", "value"]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def summary(record: Record, target: float | None = None) -> Convergence:
+    """Return the convergence of one record; all None where it has no curve."""
+    curves = record.curves()
+    if "val/loss" not in curves or record.facts.metric not in curves:
+        return Convergence(None, None, None, None, None)
+    return convergence(
+        curves["step"],
+        curves[record.facts.metric],
+        curves["val/loss"],
+        higher_is_better=record.facts.higher_is_better,
+        target=target,
+    )

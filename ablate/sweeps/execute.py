@@ -1,0 +1,46 @@
+"""Running a plan: each missing run once, one line of progress each, and on after a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ablate.composition import config_loader
+from ablate.config import Config
+from ablate.errors import RecordError
+from ablate.record import open_record
+from ablate.report.terminal import announce, outcome
+from ablate.results import Sweep
+from ablate.sweeps.plan import Plan, make_plan
+from ablate.training.run import run
+
+
+def sweep(arguments: Sequence[str] = ()) -> Sweep:
+    """Train the runs of a sweep that are not done yet, in this process, and return the results of all.
+
+    ``arguments`` are overrides as after ``python -m ablate -m``, without a shell's quoting:
+    ``sweep(["norm=bn,none", "seed=range(0,5)"])``. A run that fails is recorded as failed, and the others go on.
+    """
+    with config_loader() as loader:
+        plan = make_plan(arguments, loader, sweep=True)
+    execute(plan)
+    return plan.results()
+
+
+def execute(plan: Plan) -> None:
+    """Train what is missing of ``plan`` in this process, one run after the other."""
+    missing = plan.missing()
+    announce(plan.results(), len(missing))
+    for number, planned in enumerate(missing, 1):
+        attempt(planned.config, number, len(missing))
+
+
+def attempt(config: Config, number: int, total: int) -> None:
+    """Train one run of many and print how it ended; a failure is in its record and does not stop the others."""
+    try:
+        record = run(config)
+    except RecordError as error:
+        print(f"[{number}/{total}] {error}", flush=True)
+        return
+    except Exception:  # whatever a plugin raises
+        record = open_record(config)
+    outcome(record, number, total)

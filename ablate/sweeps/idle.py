@@ -1,0 +1,87 @@
+"""The guard against false ablations: factors and settings that change nothing in the networks they are meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ablate.config import Config
+from ablate.dataset import Dataset, prepare
+from ablate.errors import ConfigError
+from ablate.overrides import Setting
+from ablate.probe import PROBED, fingerprint
+from ablate.sweeps.design import Arm, Factor
+
+
+class Prober:
+    """Compares configurations by the networks they make; each network is built once."""
+
+    def __init__(self) -> None:
+        self._digests: dict[str, str] = {}
+        self._data: dict[str, Dataset] = {}
+
+    def same_network(self, a: Config, b: Config) -> bool:
+        """Return whether the two configurations make networks that train alike."""
+        return self._digest(a) == self._digest(b)
+
+    def _digest(self, config: Config) -> str:
+        key = f"{config.arm_hash}-{config.seed}"
+        if key not in self._digests:
+            data = f"{config.data}-{config.seed}"
+            if data not in self._data:
+                self._data[data] = prepare(config.data, config.seed)
+            self._digests[key] = fingerprint(config, self._data[data])
+        return self._digests[key]
+
+
+def refuse_idle_factors(arms: Sequence[tuple[Arm, Config]], factors: Sequence[Factor], prober: Prober) -> None:
+    """Raise ``ConfigError`` where two levels of a factor, all else equal, make the same runs."""
+    configs = {frozenset(arm.items()): config for arm, config in arms}
+    for factor in factors:
+        probed = factor.key.partition(".")[0] in PROBED
+        for arm, config in arms:
+            level = arm[factor.key]
+            for earlier in factor.levels[: factor.levels.index(level)]:
+                other = configs[frozenset({**arm, factor.key: earlier}.items())]
+                pair = f"{factor.key}={earlier} and {factor.key}={level}"
+                if other.arm_hash == config.arm_hash:
+                    raise ConfigError(f"{pair} are the same setting, written twice. Drop one of them.")
+                if probed and prober.same_network(config, other):
+                    raise ConfigError(
+                        f"{_takes_no_part(factor.key, config)}: {pair} make the same network{_elsewhere(arm, factor)}, "
+                        f"so that the sweep would compare it with itself. {_way_out(factor.key)}"
+                    )
+
+
+def refuse_idle_settings(
+    arms: Sequence[tuple[Arm, Config]],
+    settings: Sequence[Setting],
+    without: Callable[[Arm, Setting], Config],
+    prober: Prober,
+) -> None:
+    """Raise ``ConfigError`` for a setting that could be left out of every arm without changing its network."""
+    for setting in settings:
+        if setting.root not in PROBED or setting.key == "model":
+            continue
+        pairs = ((config, without(arm, setting)) for arm, config in arms)
+        # A setting that repeats the default claims nothing.
+        if all(a.arm_hash != b.arm_hash and prober.same_network(a, b) for a, b in pairs):
+            raise ConfigError(
+                f"{_takes_no_part(setting.key, arms[0][1])}: {setting.text} would change nothing. {_way_out(setting.key)}"
+            )
+
+
+def _takes_no_part(key: str, config: Config) -> str:
+    """Say what does not use the factor: ``model=lstm takes no part in pool``."""
+    model = f"model={config.choices()['model']}"
+    return f"{key} plays no role in this {model}" if key.startswith("model.") else f"{model} takes no part in {key}"
+
+
+def _elsewhere(arm: Arm, factor: Factor) -> str:
+    others = [f"{key}={level}" for key, level in arm.items() if key != factor.key]
+    return f" (with {', '.join(others)})" if others else ""
+
+
+def _way_out(key: str) -> str:
+    if key.startswith("model."):
+        return "Drop it, or change the setting of the model that makes it idle."
+    return "Drop it, or sweep it with models that use it."

@@ -1,0 +1,115 @@
+"""The plan of a sweep: every run's configuration, checked before anything trains."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.config_loader import ConfigLoader
+
+from ablate import composition, overrides
+from ablate.config import Config, to_config
+from ablate.errors import ConfigError
+from ablate.overrides import Setting
+from ablate.record import Record, open_record
+from ablate.results import Sweep
+from ablate.sweeps.design import Arm, Factor, full
+from ablate.sweeps.idle import Prober, refuse_idle_factors, refuse_idle_settings
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run, and the overrides that compose it."""
+
+    config: Config
+    arguments: tuple[str, ...]
+
+    def record(self) -> Record:
+        """Return its record as it is on disk now."""
+        return open_record(self.config)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a sweep, arm by arm; a single run is a sweep of one."""
+
+    factors: tuple[Factor, ...]
+    seeds: tuple[int, ...]
+    runs: tuple[PlannedRun, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def first(self) -> Config:
+        """The configuration of the first run: name, output folder and target are the same in all."""
+        return self.runs[0].config
+
+    def missing(self) -> list[PlannedRun]:
+        """Return the runs whose record does not say that they are done."""
+        return [planned for planned in self.runs if not planned.record().status.done]
+
+    def results(self) -> Sweep:
+        """Return what the runs left on disk."""
+        name = self.first.folder_name
+        records = [planned.record() for planned in self.runs]
+        folder = Path(self.first.output_dir) / name
+        return Sweep(name, folder, records, [factor.key for factor in self.factors], self.first.target)
+
+
+def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) -> Plan:
+    """Turn command-line settings into runs.
+
+    Raises ``ConfigError`` for a setting that is unknown or wrong, and for one that changes nothing in the
+    networks it is meant for.
+    """
+    settings = overrides.parse(arguments, loader)
+    defaults = composition.defaults()
+    warnings = overrides.check(settings, sweep=sweep, defaults=defaults, presets=composition.presets(loader))
+    settings = list({s.key: s for s in settings}.values())  # of a key given twice the last counts
+    factors = tuple(Factor(s.key, s.levels) for s in settings if s.swept and s.key != "seed")
+    fixed = [s for s in settings if not s.swept and s.key != "seed"]
+    name = _folder_name(settings, defaults)
+
+    def texts(arm: Arm, said: Sequence[Setting]) -> tuple[str, ...]:
+        return (*(s.text for s in said), *(f"{key}={level}" for key, level in arm.items()))
+
+    def compose(arm: Arm, said: Sequence[Setting]) -> Config:
+        config = to_config(composition.load(loader, texts(arm, said)))
+        config.name = config.name or name
+        config.label = config.label or overrides.label(settings, arm, defaults)
+        return config
+
+    def without(arm: Arm, setting: Setting) -> Config:
+        return compose(arm, [s for s in fixed if s is not setting and not s.key.startswith(f"{setting.key}.")])
+
+    arms = [(arm, compose(arm, fixed)) for arm in full(factors)]
+    prober = Prober()
+    refuse_idle_factors(arms, factors, prober)
+    refuse_idle_settings(arms, fixed, without, prober)
+    seeds = _seeds(settings)
+    runs = []
+    for (arm, config), seed in itertools.product(arms, seeds):
+        own = dataclasses.replace(config, seed=seed)
+        identity = (f"seed={seed}", f"name={_quoted(own.folder_name)}", f"label={_quoted(own.label or '')}")
+        runs.append(PlannedRun(own, (*texts(arm, fixed), *identity)))
+    return Plan(factors, seeds, tuple(runs), tuple(warnings))
+
+
+def _seeds(settings: Sequence[Setting]) -> tuple[int, ...]:
+    levels = next((s.levels for s in settings if s.key == "seed"), ("0",))
+    if wrong := [level for level in levels if not level.isdecimal()]:
+        raise ConfigError(f"seed={wrong[0]}: a seed is a whole number from 0. For ten seeds write \"seed=range(0,10)\".")
+    return tuple(int(level) for level in levels)
+
+
+def _folder_name(settings: Sequence[Setting], defaults: Mapping[str, str]) -> str:
+    """Name the folder after what all runs share of data and model, so that a larger sweep adds to it."""
+    levels = {kind: (defaults[kind],) for kind in ("data", "model")} | {s.key: s.levels for s in settings}
+    return "-".join(levels[kind][0] for kind in ("data", "model") if len(levels[kind]) == 1) or "sweep"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

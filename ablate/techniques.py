@@ -1,0 +1,237 @@
+"""The kinds of technique: one small base class each, with its contract.
+
+A technique is a dataclass. Its fields are its parameters (typed on the command line), ``__post_init__``
+refuses bad values with a ``ValueError``, and one method makes the torch object. The base class decides the
+kind, and the kind is a config group: ``class BatchNorm(Norm)`` registered as ``bn`` is ``norm=bn``.
+
+Shapes: B batch · C channels or features · T time · H, W height and width · *S any number of spatial dims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from ablate.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+    from lightning.pytorch import Callback
+    from torch import Tensor, nn
+
+    from ablate.dataset import Splits
+    from ablate.kit import Kit
+
+Criterion: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
+
+
+class Task(Enum):
+    """What a data set asks for, and so which loss and which metrics are meant by default."""
+
+    classification = "classification"
+    regression = "regression"
+    segmentation = "segmentation"
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a model has to know of the data it is built for."""
+
+    task: Task
+    input_shape: tuple[int, ...]
+    """One example: (F,) table · (T, F) sequence · (C, H, W) image."""
+    outputs: int
+    """Classes, or regression targets. Segmentation predicts so many classes for each pixel."""
+
+    @property
+    def layout(self) -> str:
+        """The input in a person's words, for error messages."""
+        words = {1: "table rows (features)", 2: "sequences (time, features)", 3: "images (channels, height, width)"}
+        return f"{words.get(len(self.input_shape), 'examples')} of shape {self.input_shape}"
+
+
+@dataclass
+class Technique:
+    """Base of every option. Subclass one of the kinds below, not this."""
+
+    kind: ClassVar[str] = ""
+
+
+@dataclass
+class Activation(Technique):
+    """Elementwise non-linearity after a hidden layer."""
+
+    kind: ClassVar[str] = "act"
+
+    def build(self) -> nn.Module:
+        """Return a module that maps (B, *any) to the same shape."""
+        raise NotImplementedError
+
+
+@dataclass
+class Init(Technique):
+    """Initial values of weight matrices and kernels; biases start at zero."""
+
+    kind: ClassVar[str] = "init"
+
+    def fill(self, weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
+        """Fill ``weight`` in place, drawing from ``generator`` only.
+
+        ``fan_in`` counts the inputs that one output sums over, ``fan_out`` the outputs that one input reaches.
+        A gated recurrent layer is filled gate by gate.
+        """
+        raise NotImplementedError
+
+
+@dataclass
+class Norm(Technique):
+    """Normalisation between a layer and its activation."""
+
+    kind: ClassVar[str] = "norm"
+
+    def build(self, features: int, spatial: int) -> nn.Module:
+        """Return a module that keeps the shape (B, features, *S), with ``spatial`` dims in S (0, 1 or 2)."""
+        raise NotImplementedError
+
+
+@dataclass
+class Pool(Technique):
+    """Reduction of spatial size between stages."""
+
+    kind: ClassVar[str] = "pool"
+
+    def build(self, channels: int, spatial: int) -> nn.Module:
+        """Return a module from (B, channels, *S) to (B, channels, *S'), with ``spatial`` dims in S (1 or 2)."""
+        raise NotImplementedError
+
+
+@dataclass
+class Regularizer(Technique):
+    """Any of: a layer after each hidden activation, a penalty, a batch transform, callbacks.
+
+    Override what the technique needs. ``reg=[l2,dropout]`` takes several; they act in alphabetical order.
+    """
+
+    kind: ClassVar[str] = "reg"
+
+    def layer(self, features: int, spatial: int) -> nn.Module | None:
+        """Return a module that keeps (B, features, *S) and does nothing in evaluation mode, or None."""
+        return None
+
+    def penalty(self, model: nn.Module) -> Tensor | None:
+        """Return a scalar added to the training loss, or None."""
+        return None
+
+    def transform(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return a training batch changed at random by ``generator``; never called in evaluation."""
+        return x, y
+
+    def callbacks(self) -> list[Callback]:
+        """Return Lightning callbacks that take part in training."""
+        return []
+
+
+@dataclass
+class Optimizer(Technique):
+    """Update rule of the weights."""
+
+    kind: ClassVar[str] = "opt"
+
+    def build(self, params: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Return the optimizer of ``params``."""
+        raise NotImplementedError
+
+
+@dataclass
+class Loss(Technique):
+    """What training minimises, before penalties."""
+
+    kind: ClassVar[str] = "loss"
+    tasks: ClassVar[frozenset[Task]] = frozenset(Task)
+
+    def build(self, task: Task) -> Criterion:
+        """Return ``(prediction, target) -> scalar``.
+
+        Classification: (B, classes) logits, (B,) int64 · regression: (B, targets) twice ·
+        segmentation: (B, classes, H, W) logits, (B, H, W) int64.
+        """
+        raise NotImplementedError
+
+
+@dataclass
+class Schedule(Technique):
+    """Learning rate over the optimizer steps of a run."""
+
+    kind: ClassVar[str] = "sched"
+
+    def build(
+        self, optimizer: torch.optim.Optimizer, total_steps: int
+    ) -> torch.optim.lr_scheduler.LRScheduler | None:
+        """Return a scheduler that is stepped after every optimizer step, or None for a constant rate."""
+        raise NotImplementedError
+
+
+@dataclass
+class Model(Technique):
+    """Network assembled from the kit."""
+
+    kind: ClassVar[str] = "model"
+    tasks: ClassVar[frozenset[Task]] = frozenset({Task.classification, Task.regression})
+    input_ranks: ClassVar[frozenset[int]] = frozenset({1, 2, 3})
+    """How many dims one example may have: 1 table, 2 sequence, 3 image."""
+    advice: ClassVar[str] = "Choose another model or other data."
+    """The way out, for data that this model cannot take."""
+
+    def check(self, spec: DataSpec) -> None:
+        """Raise ``ConfigError`` if this model cannot be built for ``spec``."""
+        if len(spec.input_shape) not in self.input_ranks or spec.task not in self.tasks:
+            raise ConfigError(
+                f"{type(self).__name__} cannot take this data: {spec.task.value} of {spec.layout}. {self.advice}"
+            )
+
+    def build(self, kit: Kit, spec: DataSpec) -> nn.Module:
+        """Return a module from (B, *input_shape) to the loss's prediction."""
+        raise NotImplementedError
+
+
+class Scale(Enum):
+    """How inputs are scaled; statistics come from the training split alone."""
+
+    none = "none"
+    unit = "unit"
+    standard = "standard"
+
+
+@dataclass
+class Data(Technique):
+    """Data set with its splits and its task.
+
+    ``scale`` works per feature of a table or sequence and per channel of an image: ``unit`` maps the training
+    range to 0..1, ``standard`` to mean 0 and standard deviation 1; a feature that is constant in the training
+    split is only shifted. ``train_size`` keeps so many training examples and leaves the other splits alone.
+    """
+
+    kind: ClassVar[str] = "data"
+    task: ClassVar[Task]
+    batch_size: int = 64
+    train_size: int | None = None
+    scale: Scale = Scale.standard
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {self.batch_size}")
+        if self.train_size is not None and self.train_size < 2:
+            raise ValueError(f"train_size must be at least 2, not {self.train_size}")
+
+    def load(self, seed: int) -> Splits:
+        """Return the raw train, validation and test examples that belong to ``seed``."""
+        raise NotImplementedError
+
+
+KINDS: dict[str, type[Technique]] = {
+    base.kind: base
+    for base in (Activation, Init, Norm, Regularizer, Pool, Optimizer, Loss, Schedule, Model, Data)
+}
+"""Every kind by its name on the command line, in the order of listings."""

@@ -1,0 +1,1 @@
+"""Default configuration; installed as ``ablate_conf``."""

@@ -1,0 +1,99 @@
+"""Data sets: real, embedded, no download.
+
+What loads them stands in ``datasets/`` and is imported when it is needed: a listing needs no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar
+
+from ablate.hookspecs import Register, hookimpl
+from ablate.techniques import Data, Task
+
+if TYPE_CHECKING:
+    from ablate.dataset import Splits
+
+
+@dataclass
+class Digits(Data):
+    """1,797 handwritten digits as images of 8 × 8 pixels, ten classes (scikit-learn)."""
+
+    task: ClassVar[Task] = Task.classification
+
+    def load(self, seed: int) -> Splits:
+        from .datasets import digits
+
+        return digits.digits(seed)
+
+
+class Reading(Enum):
+    """What is one time step of an image: a row, or a pixel."""
+
+    rows = "rows"
+    pixels = "pixels"
+
+
+@dataclass
+class DigitsRows(Data):
+    """The digits as sequences, read from top to bottom.
+
+    by: ``rows``, 8 steps of 8 pixels, or ``pixels``, 64 steps of one.
+    """
+
+    task: ClassVar[Task] = Task.classification
+    by: Reading = Reading.rows
+
+    def load(self, seed: int) -> Splits:
+        from .datasets import digits
+
+        return digits.rows(seed, pixels=self.by is Reading.pixels)
+
+
+@dataclass
+class DigitsCanvas(Data):
+    """Several digits on a larger canvas, a label for every pixel: background, or which digit's ink it is.
+
+    count: canvases in all three splits · size: height and width · digits: how many on each, without overlap.
+    """
+
+    task: ClassVar[Task] = Task.segmentation
+    count: int = 1000
+    size: int = 24
+    digits: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.size < 8:
+            raise ValueError(f"size must be at least 8, one digit, not {self.size}")
+        if not 1 <= self.digits <= (self.size // 8) ** 2:
+            raise ValueError(f"a canvas of size {self.size} has room for 1 to {(self.size // 8) ** 2} digits")
+        if self.count < 10:
+            raise ValueError(f"count must be at least 10, not {self.count}")
+
+    def load(self, seed: int) -> Splits:
+        from .datasets import digits
+
+        return digits.canvas(seed, self.count, self.size, self.digits)
+
+
+@dataclass
+class Diabetes(Data):
+    """442 patients with 10 features; the progression of the disease is to be predicted (Efron et al. 2004)."""
+
+    task: ClassVar[Task] = Task.regression
+
+    def load(self, seed: int) -> Splits:
+        from .datasets import tables
+
+        return tables.diabetes(seed)
+
+
+@hookimpl
+def register_techniques(register: Register) -> None:
+    """Add the data sets."""
+    register("digits", Digits)
+    register("digits_rows", DigitsRows)
+    register("digits_canvas", DigitsCanvas)
+    register("diabetes", Diabetes)

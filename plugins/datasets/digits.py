@@ -1,0 +1,66 @@
+"""Scikit-learn's handwritten digits: 1,797 images of 8 × 8 pixels with values 0 to 16 (UCI optdigits test set).
+
+Shapes: N images · 8 × 8 pixels · canvases of S × S pixels.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from sklearn.datasets import load_digits
+
+from ablate.dataset import Examples, Splits, random_split
+
+
+@functools.cache
+def images() -> Examples:
+    """Return the images (N, 1, 8, 8) with values 0 to 16 and their digits (N,)."""
+    raw = load_digits()
+    return Examples(torch.tensor(raw.images, dtype=torch.float32).unsqueeze(1), torch.tensor(raw.target).long())
+
+
+def digits(seed: int) -> Splits:
+    """Return the images and digits, split by seed."""
+    return random_split(*images(), seed)
+
+
+def rows(seed: int, pixels: bool) -> Splits:
+    """Return each image as a sequence of 8 rows (N, 8, 8), or of 64 pixels (N, 64, 1)."""
+    shape = (-1, 64, 1) if pixels else (-1, 8, 8)
+    return Splits(*(Examples(s.x.reshape(shape), s.y) for s in digits(seed)))
+
+
+def canvas(seed: int, count: int, size: int, per_canvas: int) -> Splits:
+    """Return canvases (count, 1, S, S) and pixel labels (count, S, S), split 60 : 20 : 20 like the digits.
+
+    The digits of a split come from the same split of the images, so that none is seen in training and
+    validation both. Label 0 is background, 1 + d the ink of digit d.
+    """
+    parts = []
+    for number, (split, share) in enumerate(zip(digits(seed), (0.6, 0.2, 0.2), strict=True)):
+        generator = torch.Generator().manual_seed(3 * seed + number)
+        parts.append(_canvases(split, round(share * count), size, per_canvas, generator))
+    return Splits(*parts)
+
+
+def _canvases(split: Examples, count: int, size: int, per_canvas: int, generator: torch.Generator) -> Examples:
+    x = torch.zeros(count, 1, size, size)
+    y = torch.zeros(count, size, size, dtype=torch.int64)
+    for canvas_x, canvas_y in zip(x, y, strict=True):
+        chosen = torch.randint(len(split.x), (per_canvas,), generator=generator)
+        for index, (top, left) in zip(chosen.tolist(), _places(size, per_canvas, generator), strict=True):
+            digit, window = split.x[index, 0], (slice(top, top + 8), slice(left, left + 8))
+            canvas_x[0][window] = digit
+            canvas_y[window] = torch.where(digit > 0, 1 + split.y[index], 0)
+    return Examples(x, y)
+
+
+def _places(size: int, count: int, generator: torch.Generator) -> list[tuple[int, int]]:
+    """Return corners of ``count`` squares of 8 × 8 that do not overlap: random cells of a grid, jittered."""
+    cells = size // 8
+    step = size // cells
+    picked = torch.randperm(cells * cells, generator=generator)[:count]
+    jitter = torch.randint(step - 8 + 1, (count, 2), generator=generator)
+    corners = torch.stack((picked // cells, picked % cells), 1) * step + jitter
+    return [(int(top), int(left)) for top, left in corners]

@@ -1,0 +1,105 @@
+"""Fully convolutional network: one prediction a pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ablate.kit import Kit
+from ablate.techniques import DataSpec
+
+
+class Up(nn.Module):
+    """Back to a given size: (B, before, h, w) → (B, after, H, W), learned or bilinear."""
+
+    def __init__(self, before: int, after: int, factor: int, bilinear: bool) -> None:
+        super().__init__()
+        self.bilinear = bilinear
+        if bilinear:
+            self.conv = nn.Conv2d(before, after, kernel_size=1)
+        else:
+            self.deconv = nn.ConvTranspose2d(before, after, kernel_size=factor, stride=factor)
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """Return a map of ``size`` (H, W)."""
+        if self.bilinear:
+            return F.interpolate(self.conv(x), size=size, mode="bilinear", align_corners=False)
+        x = self.deconv(x)
+        height, width = size[0] - x.shape[2], size[1] - x.shape[3]
+        return F.pad(x, (0, width, 0, height))  # pooling drops the last row of an odd size
+
+
+class FCN(nn.Module):
+    """Encoder and decoder (Long et al. 2014, arXiv:1411.4038): (B, C, H, W) → (B, classes, H, W).
+
+    Each stage of the encoder is two convolutions and pooling, each of the decoder the way back up and one
+    convolution. With ``skips`` the decoder also sees the encoder's map of its size (U-Net, Ronneberger et
+    al. 2015, arXiv:1505.04597).
+    """
+
+    def __init__(
+        self,
+        kit: Kit,
+        spec: DataSpec,
+        *,
+        channels: Sequence[int],
+        kernel_size: int,
+        dilation: int,
+        skips: bool,
+        bilinear: bool,
+    ) -> None:
+        super().__init__()
+
+        def conv(before: int, after: int, rate: int) -> nn.Sequential:
+            layer = nn.Conv2d(before, after, kernel_size, padding="same", dilation=rate)
+            return nn.Sequential(layer, kit.hidden(after, spatial=2))
+
+        self.skips = skips
+        self.down, self.pools, self.up, self.decode = (nn.ModuleList() for _ in range(4))
+        before = spec.input_shape[0]
+        for after in channels:
+            self.down.append(nn.Sequential(conv(before, after, 1), conv(after, after, dilation)))
+            self.pools.append(kit.pool.build(after, spatial=2))
+            before = after
+        self.bottom = conv(before, before, dilation)
+        for after, factor in zip(reversed(channels), reversed(self._factors(spec)), strict=True):
+            self.up.append(Up(before, after, factor, bilinear))
+            self.decode.append(conv(2 * after if skips else after, after, 1))
+            before = after
+        self.head = nn.Conv2d(before, spec.outputs, kernel_size=1)
+
+    def _factors(self, spec: DataSpec) -> list[int]:
+        """Return by how much each pooling shrinks its input."""
+        x = torch.zeros(1, *spec.input_shape)
+        factors = []
+        training = self.training
+        with torch.no_grad():
+            for down, pool in zip(self.down.eval(), self.pools.eval(), strict=True):
+                x = down(x)
+                try:
+                    pooled = pool(x)
+                except RuntimeError as error:
+                    raise ValueError(
+                        f"an image of {spec.input_shape} becomes too small for {len(self.down)} stages. "
+                        "Use fewer channels (stages) or pool=none."
+                    ) from error
+                factors.append(x.shape[-1] // pooled.shape[-1])
+                x = pooled
+        self.train(training)
+        return factors
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, classes, H, W)."""
+        maps = []
+        for down, pool in zip(self.down, self.pools, strict=True):
+            maps.append(down(x))
+            x = pool(maps[-1])
+        x = self.bottom(x)
+        for up, decode, same_size in zip(self.up, self.decode, reversed(maps), strict=True):
+            x = up(x, same_size.shape[2:])
+            x = decode(torch.cat((x, same_size), 1) if self.skips else x)
+        out: Tensor = self.head(x)
+        return out

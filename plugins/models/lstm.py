@@ -1,0 +1,114 @@
+"""Recurrent network with a choice of cell.
+
+Shapes: B batch · T time · F features of the input or of the layer below · H hidden units.
+Each cell computes its part of the input for all time steps at once, then walks through time.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ablate.kit import GatedLinear, Kit
+from ablate.techniques import DataSpec
+
+
+class LSTMCell(nn.Module):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+
+    i, f, o = σ(…), g = tanh(…); c ← f·c + i·g; h ← o·tanh(c).
+    """
+
+    def __init__(self, features: int, hidden: int, kit: Kit, forget_bias: float) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.forget_bias = forget_bias  # added to the gate, not stored in its bias: initialisers zero that
+        self.input = GatedLinear(features, hidden, gates=4)
+        self.recurrent = GatedLinear(hidden, hidden, gates=4, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, T, F) to every hidden state (B, T, H)."""
+        h = c = x.new_zeros(len(x), self.hidden)
+        states = []
+        for z in self.input(x).unbind(1):
+            i, f, g, o = (z + self.recurrent(h)).chunk(4, dim=1)  # each (B, H)
+            c = (f + self.forget_bias).sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            states.append(h)
+        return torch.stack(states, 1)
+
+
+class GRUCell(nn.Module):
+    """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078), with the reset gate after the product.
+
+    r, z = σ(…); n = tanh(Wx + b + r·(Uh + d)); h ← (1 - z)·n + z·h.
+    """
+
+    def __init__(self, features: int, hidden: int, kit: Kit, forget_bias: float) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.input = GatedLinear(features, hidden, gates=3)
+        self.recurrent = GatedLinear(hidden, hidden, gates=3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, T, F) to every hidden state (B, T, H)."""
+        h = x.new_zeros(len(x), self.hidden)
+        states = []
+        for step in self.input(x).unbind(1):
+            r, z, n = step.chunk(3, dim=1)  # each (B, H)
+            r_h, z_h, n_h = self.recurrent(h).chunk(3, dim=1)
+            z = (z + z_h).sigmoid()
+            n = (n + (r + r_h).sigmoid() * n_h).tanh()
+            h = (1 - z) * n + z * h
+            states.append(h)
+        return torch.stack(states, 1)
+
+
+class RNNCell(nn.Module):
+    """Simple recurrence (Elman 1990): h ← act(Wx + b + Uh), its non-linearity from the kit."""
+
+    def __init__(self, features: int, hidden: int, kit: Kit, forget_bias: float) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.act = kit.act.build()
+        self.input = nn.Linear(features, hidden)
+        self.recurrent = nn.Linear(hidden, hidden, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, T, F) to every hidden state (B, T, H)."""
+        h = x.new_zeros(len(x), self.hidden)
+        states = []
+        for z in self.input(x).unbind(1):
+            h = self.act(z + self.recurrent(h))
+            states.append(h)
+        return torch.stack(states, 1)
+
+
+CELLS = {"lstm": LSTMCell, "gru": GRUCell, "rnn": RNNCell}
+
+
+class Recurrent(nn.Module):
+    """``layers`` recurrent layers of one kind of cell, a readout and a linear output: (B, T, F) → (B, outputs).
+
+    Normalisation and regularizer layers of the kit follow each recurrent layer, time step by time step.
+    """
+
+    def __init__(
+        self, kit: Kit, spec: DataSpec, *, cell: str, hidden: int, layers: int, mean: bool, forget_bias: float
+    ) -> None:
+        super().__init__()
+        sizes = [spec.input_shape[1], *[hidden] * layers]
+        self.cells = nn.ModuleList(CELLS[cell](size, hidden, kit, forget_bias) for size in sizes[:-1])
+        self.after = nn.ModuleList(
+            nn.Sequential(kit.norm.build(hidden, spatial=0), *kit.reg_layers(hidden)) for _ in range(layers)
+        )
+        self.mean = mean
+        self.head = nn.Linear(hidden, spec.outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, T, F) to (B, outputs)."""
+        for cell, after in zip(self.cells, self.after, strict=True):
+            h = cell(x)  # (B, T, H)
+            x = after(h.flatten(0, 1)).view_as(h)
+        out: Tensor = self.head(x.mean(1) if self.mean else x[:, -1])
+        return out
