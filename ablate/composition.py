@@ -37,10 +37,15 @@ def install() -> None:
 
 @contextmanager
 def config_loader() -> Iterator[ConfigLoader]:
-    """Give Hydra's config loader over ``conf/`` and the plugins, leaving Hydra's global state as it was."""
+    """Give Hydra's config loader over ``conf/`` and the plugins; works inside another Hydra application too."""
     install()
-    with initialize_config_module(CONFIG_MODULE, job_name="ablate", version_base="1.3"):
-        yield GlobalHydra.instance().config_loader()
+    state = GlobalHydra.instance()
+    outer, state.hydra = state.hydra, None
+    try:
+        with initialize_config_module(CONFIG_MODULE, job_name="ablate", version_base="1.3"):
+            yield state.config_loader()
+    finally:
+        state.hydra = outer
 
 
 def compose(arguments: Sequence[str] = ()) -> Config:

@@ -62,7 +62,10 @@ class TrainerConfig:
 
 @dataclass
 class Config:
-    """One run. Everything but ``name``, ``label``, ``output_dir``, ``target`` and a few trainer settings is its identity."""
+    """One run: the technique of each kind, the trainer, and the settings that are no part of its identity but the seed.
+
+    ``name`` is the sweep's folder, ``label`` the arm's, ``target`` the metric for "steps to target".
+    """
 
     act: Activation = MISSING
     init: Init = MISSING
@@ -194,7 +197,7 @@ def _refuse_unknown(node: Any, path: str) -> None:
     schema = OmegaConf.get_type(node)
     if dataclasses.is_dataclass(schema):
         known = [f.name for f in dataclasses.fields(schema)]
-        for key in map(str, node):
+        for key in map(str, node.keys()):
             if key not in known:
                 where = path.rstrip(".") or "the configuration"
                 raise ConfigError(f"{path}{key}: {where} has no such setting. Valid: {', '.join(known) or '(none)'}.")

@@ -9,13 +9,22 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
-from torchmetrics import Accuracy, JaccardIndex, MeanAbsoluteError, MeanMetric, Metric, MetricCollection, R2Score
+from torchmetrics import (
+    Accuracy,
+    JaccardIndex,
+    MeanAbsoluteError,
+    MeanMetric,
+    Metric,
+    MetricCollection,
+    R2Score,
+)
 
 from ablate.dataset import Examples
 from ablate.techniques import Criterion, DataSpec, Optimizer, Regularizer, Schedule, Task
@@ -59,6 +68,32 @@ def metrics_for(spec: DataSpec, target_scale: float) -> MetricCollection:
     return MetricCollection({"loss": MeanMetric(), **metrics})
 
 
+@dataclass
+class Interval:
+    """What has been gathered since the last point of the curves; tensors stay on the device."""
+
+    batches: int = 0
+    loss: Tensor | float = 0.0
+    penalty: Tensor | None = None
+    grad_norm: Tensor | None = None
+    started: float = field(default_factory=time.perf_counter)
+    seconds: float = 0.0
+
+    def scalars(self) -> dict[str, Tensor]:
+        """Return the means over the interval, as the curves name them; nothing where no batch was trained."""
+        if not self.batches:
+            return {}
+        found = {
+            "train/loss": torch.as_tensor(self.loss) / self.batches,
+            "time/step": torch.tensor(self.seconds / self.batches),
+        }
+        if self.penalty is not None:
+            found["train/penalty"] = self.penalty / self.batches
+        if self.grad_norm is not None:
+            found["grad_norm"] = self.grad_norm
+        return found
+
+
 class AblationModule(pl.LightningModule):
     """Trains ``model`` with the chosen techniques.
 
@@ -91,7 +126,7 @@ class AblationModule(pl.LightningModule):
         self.judge = JUDGES[spec.task]
         self.diverged = False
         self._generator = torch.Generator().manual_seed(seed)
-        self._reset_statistics()
+        self._interval = Interval()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the model's prediction for (B, *input_shape)."""
@@ -106,34 +141,38 @@ class AblationModule(pl.LightningModule):
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def training_step(self, batch: Examples, _: int) -> Tensor:
+    def training_step(self, batch: Examples, batch_idx: int) -> Tensor:
         """Return the loss of a batch, penalties included."""
         x, y = batch
         for reg in self.reg:
             x, y = reg.transform(x, y, self._generator)
         loss = self.criterion(self.model(x), y)
-        self._batches += 1
-        self._loss_sum = self._loss_sum + loss.detach()
+        interval = self._interval
+        interval.batches += 1
+        interval.loss = interval.loss + loss.detach()
         penalties = [p for reg in self.reg if (p := reg.penalty(self.model)) is not None]
         if penalties:
             penalty = torch.stack(penalties).sum()
-            self._penalty_sum = self._penalty_sum + penalty.detach()
-            self._penalised = True
+            interval.penalty = penalty.detach() + (0.0 if interval.penalty is None else interval.penalty)
             loss = loss + penalty
         return loss
 
     def on_before_optimizer_step(self, _: torch.optim.Optimizer) -> None:
         """Measure the gradient before the last step of each interval (of every step where batches accumulate)."""
-        last = self._batches == self.trainer.val_check_interval
+        last = self._interval.batches == self.trainer.val_check_interval
         if last or self.trainer.accumulate_grad_batches > 1:
             gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-            self._grad_norm = torch.nn.utils.get_total_norm(gradients)
+            self._interval.grad_norm = torch.nn.utils.get_total_norm(gradients)
+
+    def on_train_start(self) -> None:
+        """Start the clock of the first interval."""
+        self._interval = Interval()
 
     def on_validation_start(self) -> None:
         """Stop the clock of the training steps."""
-        self._seconds = time.perf_counter() - self._clock
+        self._interval.seconds = time.perf_counter() - self._interval.started
 
-    def validation_step(self, batch: Examples, _: int) -> None:
+    def validation_step(self, batch: Examples, batch_idx: int) -> None:
         """Update the validation metrics."""
         self._evaluate(batch, self.val_metrics)
 
@@ -141,23 +180,19 @@ class AblationModule(pl.LightningModule):
         """Log one point of every curve."""
         point = {f"val/{name}": value for name, value in self.val_metrics.compute().items()}
         self.val_metrics.reset()
-        if self._batches:
-            point["train/loss"] = self._loss_sum / self._batches
-            point["time/step"] = torch.tensor(self._seconds / self._batches)
-            if self._penalised:
-                point["train/penalty"] = self._penalty_sum / self._batches
-        if self._grad_norm is not None:
-            point["grad_norm"] = self._grad_norm
+        point |= self._interval.scalars()
         point["lr"] = torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"])
         # Lightning takes "step" as the axis of its loggers; its own count would be one less.
         self.log_dict(point | {"step": torch.tensor(float(self.trainer.global_step))})
-        losses = (point["val/loss"], point.get("train/loss", point["val/loss"]))
-        if not all(math.isfinite(float(loss)) for loss in losses):
+        if not all(math.isfinite(float(point[name])) for name in ("val/loss", "train/loss") if name in point):
             self.diverged = True
             self.trainer.should_stop = True
-        self._reset_statistics()
 
-    def test_step(self, batch: Examples, _: int) -> None:
+    def on_validation_end(self) -> None:
+        """Start the next interval."""
+        self._interval = Interval()
+
+    def test_step(self, batch: Examples, batch_idx: int) -> None:
         """Update the test metrics."""
         self._evaluate(batch, self.test_metrics)
 
@@ -165,15 +200,6 @@ class AblationModule(pl.LightningModule):
         """Log the test metrics."""
         self.log_dict({f"test/{name}": value for name, value in self.test_metrics.compute().items()})
         self.test_metrics.reset()
-
-    def on_validation_end(self) -> None:
-        """Start the clock of the next interval."""
-        self._clock = time.perf_counter()
-
-    def on_train_start(self) -> None:
-        """Start the clock of the first interval."""
-        self._reset_statistics()
-        self._clock = time.perf_counter()
 
     def _evaluate(self, batch: Examples, metrics: MetricCollection) -> None:
         x, y = batch
@@ -183,12 +209,3 @@ class AblationModule(pl.LightningModule):
                 metric.update(self.criterion(prediction, y), weight=len(x))
             else:
                 metric.update(prediction, y)
-
-    def _reset_statistics(self) -> None:
-        self._batches = 0
-        self._loss_sum = torch.zeros((), device=self.device)
-        self._penalty_sum = torch.zeros((), device=self.device)
-        self._penalised = False
-        self._grad_norm: Tensor | None = None
-        self._seconds = 0.0
-        self._clock = time.perf_counter()

@@ -23,7 +23,12 @@ from ablate.registry import registry
 from ablate.techniques import KINDS
 
 SETTINGS = tuple(f.name for f in dataclasses.fields(Config))
-_MULTIPLE_FOLDERS = frozenset({"name", "label", "output_dir", "target"})
+_AS_TYPED = {
+    "True": "true",
+    "False": "false",
+    "None": "null",
+}  # Hydra prints Python's words; text keeps its quotes
+_OF_WHOLE_SWEEP = frozenset({"name", "label", "output_dir", "target"})
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,8 @@ def _setting(override: Override) -> Setting:
         return Setting(key, (str(override.get_value_element_as_str()),), text, prefix)
     if not override.is_discrete_sweep():
         raise ConfigError(f"{text}: an interval has no finite number of levels. Write range(…), choice(…) or a,b,c.")
-    return Setting(key, tuple(dict.fromkeys(override.sweep_string_iterator())), text, prefix)
+    levels = (_AS_TYPED.get(level, level) for level in override.sweep_string_iterator())
+    return Setting(key, tuple(dict.fromkeys(levels)), text, prefix)
 
 
 def check(
@@ -84,7 +90,7 @@ def check(
     for setting in settings:
         if setting.swept and not sweep:
             raise ConfigError(f"{setting.text} is a sweep over {len(setting.levels)} levels: add -m to run them all.")
-        if setting.swept and setting.key in _MULTIPLE_FOLDERS:
+        if setting.swept and setting.key in _OF_WHOLE_SWEEP:
             raise ConfigError(f"{setting.text}: {setting.key} belongs to a whole sweep and cannot be swept.")
     chosen = {s.key: s.levels for s in settings if s.key in KINDS}
     uses_preset = any(s.key in presets for s in settings)
@@ -149,7 +155,8 @@ def _check_parameter(setting: Setting, levels: Sequence[str]) -> None:
                 "sweeps of one name share a folder and a report."
             )
         raise ConfigError(
-            f"{setting.text}: {kind}={name} has no parameter '{parameter}' ({has}).{did_you_mean(parameter, fields)}{way_out}"
+            f"{setting.text}: {kind}={name} has no parameter '{parameter}' ({has})."
+            f"{did_you_mean(parameter, fields)}{way_out}"
         )
 
 
@@ -164,7 +171,8 @@ def _check_plain(setting: Setting, presets: Collection[str]) -> None:
         fields = [f.name for f in dataclasses.fields(TrainerConfig)]
         if (name := setting.key.partition(".")[2]) not in fields:
             raise ConfigError(
-                f"{setting.text}: trainer has no setting '{name}'.{did_you_mean(name, fields)} Settings: {', '.join(fields)}."
+                f"{setting.text}: trainer has no setting '{name}'.{did_you_mean(name, fields)} "
+                f"Settings: {', '.join(fields)}."
             )
     elif setting.key not in SETTINGS:
         raise ConfigError(f"{setting.text}: {setting.root} is a plain value and has no parts.")
@@ -175,7 +183,9 @@ def _repeated(settings: Sequence[Setting]) -> list[str]:
     warnings = []
     for setting in settings:
         if setting.key in last:
-            warnings.append(f"{setting.key} is given twice: {last[setting.key].text} is ignored, {setting.text} counts.")
+            warnings.append(
+                f"{setting.key} is given twice: {last[setting.key].text} is ignored, {setting.text} counts."
+            )
         last[setting.key] = setting
     return warnings
 

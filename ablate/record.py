@@ -101,7 +101,10 @@ class Record:
     @property
     def is_busy(self) -> bool:
         """Whether another process is training this run now."""
-        return self.status is Status.running and (self.facts.pid, self.facts.host) != (os.getpid(), socket.gethostname())
+        return self.status is Status.running and (self.facts.pid, self.facts.host) != (
+            os.getpid(),
+            socket.gethostname(),
+        )
 
     @property
     def checkpoint(self) -> Path:

@@ -192,7 +192,9 @@ def collect(manager: pluggy.PluginManager, sources: dict[ModuleType, tuple[str, 
         ) from error
     found = Registry()
     for impl in reversed(manager.hook.register_techniques.get_hookimpls()):
-        distribution, version = sources.get(impl.plugin, ("this session", "0"))
+        plugin = impl.plugin
+        assert isinstance(plugin, ModuleType)
+        distribution, version = sources.get(plugin, ("this session", "0"))
         impl.function(register=functools.partial(found.add, distribution=distribution, version=version))
     return found
 

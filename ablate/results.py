@@ -23,7 +23,12 @@ class Sweep:
     """
 
     def __init__(
-        self, name: str, folder: Path, records: Sequence[Record], factors: Sequence[str], target: float | None = None
+        self,
+        name: str,
+        folder: Path,
+        records: Sequence[Record],
+        factors: Sequence[str],
+        target: float | None = None,
     ) -> None:
         self.name = name
         self.folder = folder

@@ -48,7 +48,11 @@ class DataSpec:
     @property
     def layout(self) -> str:
         """The input in a person's words, for error messages."""
-        words = {1: "table rows (features)", 2: "sequences (time, features)", 3: "images (channels, height, width)"}
+        words = {
+            1: "table rows (features)",
+            2: "sequences (time, features)",
+            3: "images (channels, height, width)",
+        }
         return f"{words.get(len(self.input_shape), 'examples')} of shape {self.input_shape}"
 
 
@@ -166,9 +170,7 @@ class Schedule(Technique):
 
     kind: ClassVar[str] = "sched"
 
-    def build(
-        self, optimizer: torch.optim.Optimizer, total_steps: int
-    ) -> torch.optim.lr_scheduler.LRScheduler | None:
+    def build(self, optimizer: torch.optim.Optimizer, total_steps: int) -> torch.optim.lr_scheduler.LRScheduler | None:
         """Return a scheduler that is stepped after every optimizer step, or None for a constant rate."""
         raise NotImplementedError
 
@@ -231,7 +233,6 @@ class Data(Technique):
 
 
 KINDS: dict[str, type[Technique]] = {
-    base.kind: base
-    for base in (Activation, Init, Norm, Regularizer, Pool, Optimizer, Loss, Schedule, Model, Data)
+    base.kind: base for base in (Activation, Init, Norm, Regularizer, Pool, Optimizer, Loss, Schedule, Model, Data)
 }
 """Every kind by its name on the command line, in the order of listings."""

@@ -59,7 +59,8 @@ class DigitsCanvas(Data):
     """
 
     task: ClassVar[Task] = Task.segmentation
-    count: int = 1000
+    batch_size: int = 16  # every canvas has hundreds of labels
+    count: int = 600
     size: int = 24
     digits: int = 3
 

@@ -80,7 +80,10 @@ class He(VarianceScaling):
 
 @dataclass
 class Orthogonal(Init):
-    """Orthonormal rows or columns times ``gain`` (Saxe et al. 2013, arXiv:1312.6120); kernels as (out, rest) matrices."""
+    """Orthonormal rows or columns times ``gain`` (Saxe et al. 2013, arXiv:1312.6120).
+
+    A kernel counts as a matrix of its outputs by the rest.
+    """
 
     gain: float = 1.0
 

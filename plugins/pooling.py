@@ -40,7 +40,7 @@ class MaxPool(WindowPool):
 
     def build(self, channels: int, spatial: int) -> nn.Module:
         layer = (torch.nn.MaxPool1d, torch.nn.MaxPool2d)[spatial - 1]
-        return layer(self.size, self.stride)
+        return layer(self.size, self.stride or self.size)
 
 
 @dataclass
@@ -49,7 +49,7 @@ class AvgPool(WindowPool):
 
     def build(self, channels: int, spatial: int) -> nn.Module:
         layer = (torch.nn.AvgPool1d, torch.nn.AvgPool2d)[spatial - 1]
-        return layer(self.size, self.stride)
+        return layer(self.size, self.stride or self.size)
 
 
 @hookimpl

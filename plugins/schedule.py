@@ -25,7 +25,7 @@ class NoSchedule(Schedule):
 
 @dataclass
 class Cosine(Schedule):
-    """Half a cosine from the chosen rate to ``final`` times it over the run (Loshchilov & Hutter 2016, arXiv:1608.03983).
+    """Half a cosine from the chosen rate down to ``final`` times it (Loshchilov & Hutter 2016, arXiv:1608.03983).
 
     factor(t) = final + (1 - final) · (1 + cos(π t / T)) / 2.
     """

@@ -31,7 +31,7 @@ _USAGE = """\
 """
 
 
-def help(arguments: Sequence[str] = ()) -> None:  # noqa: A001
+def help(arguments: Sequence[str] = ()) -> None:
     """Print how to call ablate and what can be chosen."""
     out = console()
     out.print(_USAGE)
@@ -97,7 +97,9 @@ def _print_kind(kind: str) -> None:
 
 def _print_option(option: Option) -> None:
     out = console()
-    out.print(f"[bold cyan]{option.kind}={option.name}[/]  {option.distribution} {option.version}, {option.cls.__module__}")
+    out.print(
+        f"[bold cyan]{option.kind}={option.name}[/]  {option.distribution} {option.version}, {option.cls.__module__}"
+    )
     out.print(Padding(Text(inspect.getdoc(option.cls) or ""), (0, 0, 0, 2)))
     prefix = f"reg.{option.name}" if option.kind == "reg" else option.kind
     for name, parameter in zip((f.name for f in option.fields), _parameters(option), strict=True):

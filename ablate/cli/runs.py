@@ -25,7 +25,8 @@ def runs(arguments: Sequence[str] = ()) -> None:
     for name in names:
         if name not in known:
             raise ConfigError(
-                f"There is no sweep '{name}' in {root}.{did_you_mean(name, known)} Sweeps there: {', '.join(known) or 'none'}."
+                f"There is no sweep '{name}' in {root}.{did_you_mean(name, known)} "
+                f"Sweeps there: {', '.join(known) or 'none'}."
             )
     out = console()
     for name in names or known:
@@ -36,9 +37,17 @@ def runs(arguments: Sequence[str] = ()) -> None:
 
 def _print_runs(folder: Path) -> None:
     records = find(folder)
-    table = Table(title=escape(str(folder)), title_justify="left", box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    table = Table(
+        title=escape(str(folder)),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        header_style="bold",
+        pad_edge=False,
+    )
     for head in ("arm", "seed", "status", "metric", "best", "final", "seconds"):
-        table.add_column(head, overflow="fold", justify="right" if head in ("seed", "best", "final", "seconds") else "left")
+        table.add_column(
+            head, overflow="fold", justify="right" if head in ("seed", "best", "final", "seconds") else "left"
+        )
     for record in records:
         facts, curve = record.facts, summary(record)
         table.add_row(

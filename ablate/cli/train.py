@@ -66,9 +66,7 @@ def _check_settings(settings: Sequence[str], flags: argparse.Namespace) -> None:
         presets = set(composition.presets(loader))
     if flags.config_dir and Path(flags.config_dir).is_dir():
         presets |= {entry.name for entry in Path(flags.config_dir).iterdir() if entry.is_dir()}
-    overrides.check(
-        overrides.parse(settings), sweep=flags.multirun, defaults=composition.defaults(), presets=presets
-    )
+    overrides.check(overrides.parse(settings), sweep=flags.multirun, defaults=composition.defaults(), presets=presets)
 
 
 def _through_hydra(arguments: Sequence[str]) -> Sweep | None:
@@ -83,7 +81,9 @@ def _through_hydra(arguments: Sequence[str]) -> Sweep | None:
 
     AblateSweeper.results = None
     app = hydra.main(
-        version_base="1.3", config_path=f"pkg://{composition.CONFIG_MODULE}", config_name=composition.CONFIG_NAME
+        version_base="1.3",
+        config_path=f"pkg://{composition.CONFIG_MODULE}",
+        config_name=composition.CONFIG_NAME,
     )(single)
     with _hydra_process(arguments):
         try:

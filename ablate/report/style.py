@@ -17,7 +17,7 @@ def console() -> Console:
 
 def level_text(level: object) -> str:
     """Return a level as on the command line."""
-    if isinstance(level, bool):
+    if str(level) in ("True", "False"):  # numpy's booleans too
         return str(level).lower()
     return "–" if level is None else str(level).replace(" ", "")
 

@@ -59,7 +59,10 @@ def print_sweep(sweep: Sweep) -> None:
         if record.status in (Status.failed, Status.diverged):
             told = f"{record.facts.arm} seed={record.facts.seed}"
             style = _STYLES[record.status]
-            out.print(f"[{style}]{record.status}[/] {escape(told)}: {escape(_one_line(record.facts.error))}", soft_wrap=True)
+            out.print(
+                f"[{style}]{record.status}[/] {escape(told)}: {escape(_one_line(record.facts.error))}",
+                soft_wrap=True,
+            )
             if record.facts.traceback:
                 out.print(f"  traceback in {escape(str(record.folder / 'record.json'))}", soft_wrap=True)
     out.print(f"TensorBoard: tensorboard --logdir {escape(str(sweep.folder))}", soft_wrap=True)
@@ -73,7 +76,7 @@ def arms_table(sweep: Sweep) -> Table:
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     labels = sweep.factors or ["arm"]
     for label in labels:
-        table.add_column(label, overflow="fold")
+        table.add_column(label, overflow="fold", min_width=8)
     for head in ("seeds", "steps to target", f"best {metric}", f"final {metric}", "area val/loss", "seconds"):
         table.add_column(head, justify="right")
     table.add_column("status")
@@ -120,14 +123,15 @@ def _legend(sweep: Sweep) -> list[str]:
 
 
 def _mean_and_deviation(values: pd.Series) -> str:
-    mean = number_text(float(values.mean()))
-    return mean if values.notna().sum() < 2 else f"{mean} ±{values.std():.4f}"
+    if values.notna().sum() < 2:
+        return number_text(float(values.mean()))
+    return f"{values.mean():.3f} ±{values.std():.3f}"
 
 
 def _statuses(values: pd.Series) -> str:
     counts = values.value_counts()
     alone = len(values) == 1 or len(counts) == 1
-    parts = (f"[{_STYLES[Status(s)]}]{s if alone else f'{n} {s}'}[/]" for s, n in counts.items())
+    parts = (f"[{_STYLES[Status(str(s))]}]{s if alone else f'{n} {s}'}[/]" for s, n in counts.items())
     return ", ".join(parts)
 
 

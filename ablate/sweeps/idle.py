@@ -66,7 +66,8 @@ def refuse_idle_settings(
         # A setting that repeats the default claims nothing.
         if all(a.arm_hash != b.arm_hash and prober.same_network(a, b) for a, b in pairs):
             raise ConfigError(
-                f"{_takes_no_part(setting.key, arms[0][1])}: {setting.text} would change nothing. {_way_out(setting.key)}"
+                f"{_takes_no_part(setting.key, arms[0][1])}: {setting.text} would change nothing. "
+                f"{_way_out(setting.key)}"
             )
 
 

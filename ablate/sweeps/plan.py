@@ -100,7 +100,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) ->
 def _seeds(settings: Sequence[Setting]) -> tuple[int, ...]:
     levels = next((s.levels for s in settings if s.key == "seed"), ("0",))
     if wrong := [level for level in levels if not level.isdecimal()]:
-        raise ConfigError(f"seed={wrong[0]}: a seed is a whole number from 0. For ten seeds write \"seed=range(0,10)\".")
+        raise ConfigError(f'seed={wrong[0]}: a seed is a whole number from 0. For ten seeds write "seed=range(0,10)".')
     return tuple(int(level) for level in levels)
 
 

@@ -40,17 +40,16 @@ class AblateSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra hands over; the task is ours, whatever ``task_function`` is."""
-        self.hydra_context = hydra_context
-        self.config = config
+        self._context, self._config = hydra_context, config
 
     def sweep(self, arguments: Sequence[str]) -> None:
         """Plan, launch and keep the results."""
-        plan = make_plan(arguments, self.hydra_context.config_loader, sweep=True)
+        plan = make_plan(arguments, self._context.config_loader, sweep=True)
         missing = plan.missing()
         announce(plan.results(), len(missing), plan.warnings)
         if missing:
             launcher = Plugins.instance().instantiate_launcher(
-                hydra_context=self.hydra_context, task_function=Job(len(missing)), config=self.config
+                hydra_context=self._context, task_function=Job(len(missing)), config=self._config
             )
             launcher.launch([planned.arguments for planned in missing], initial_job_idx=0)
         type(self).results = plan.results()

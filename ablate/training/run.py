@@ -70,7 +70,9 @@ def _recorded(record: Record, config: Config) -> Iterator[None]:
         facts.status = Status.interrupted if stopped else Status.failed
         facts.error = f"{type(error).__name__}: {error}".rstrip(": ")
         facts.traceback = traceback.format_exc()
-        raise KeyboardInterrupt if stopped else error
+        if stopped:
+            raise KeyboardInterrupt from error
+        raise
     finally:
         facts.seconds = round(time.perf_counter() - clock, 3)
         record.save()
