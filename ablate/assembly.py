@@ -22,7 +22,6 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
     """
     dataset = dataset or prepare(config.data, config.seed)
     spec = dataset.spec
-    config.model.check(spec)
     if spec.task not in config.loss.tasks:
         fitting = ", ".join(sorted(task.value for task in config.loss.tasks))
         raise ConfigError(
@@ -30,9 +29,12 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
             f"{spec.task.value}. loss=auto takes the one that fits."
         )
     try:
+        config.model.check(spec)
         model = config.model.build(kit_of(config), spec)
     except ValueError as error:
-        raise ConfigError(f"model={config.choices()['model']} on data={config.choices()['data']}: {error}") from error
+        raise ConfigError(
+            f"model={config.choices()['model']} on data={config.choices()['data']}: {str(error).rstrip('.')}."
+        ) from error
     initialize(model, config.init, config.seed)
     return AblationModule(
         model,

@@ -201,9 +201,9 @@ def _refuse_unknown(node: Any, path: str) -> None:
             if key not in known:
                 where = path.rstrip(".") or "the configuration"
                 raise ConfigError(f"{path}{key}: {where} has no such setting. Valid: {', '.join(known) or '(none)'}.")
-    for key in node:
-        if not OmegaConf.is_missing(node, key):
-            _refuse_unknown(node._get_node(key), f"{path}{key}.")
+    for name in node:
+        if not OmegaConf.is_missing(node, name):
+            _refuse_unknown(node._get_node(name), f"{path}{name!s}.")
 
 
 def _locate(tree: DictConfig, error: ValueError) -> str:

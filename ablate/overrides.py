@@ -33,22 +33,18 @@ _OF_WHOLE_SWEEP = frozenset({"name", "label", "output_dir", "target"})
 
 @dataclass(frozen=True)
 class Setting:
-    """One ``key=value`` of the command line; a sweep has several levels."""
+    """One ``key=value`` of the command line; a swept one is a factor with its levels."""
 
     key: str
     levels: tuple[str, ...]
     text: str
+    swept: bool = False
     prefix: str = ""
 
     @property
     def root(self) -> str:
         """The part of the key before the first dot."""
         return self.key.partition(".")[0]
-
-    @property
-    def swept(self) -> bool:
-        """Whether the setting is a factor of a sweep."""
-        return len(self.levels) > 1
 
 
 def parse(arguments: Sequence[str], loader: ConfigLoader | None = None) -> list[Setting]:
@@ -68,11 +64,13 @@ def _setting(override: Override) -> Setting:
         raise ConfigError(f"{text}: a setting cannot be deleted, only changed.{choices}")
     prefix = "++" if override.is_force_add() else "+" if override.is_add() else ""
     if not override.is_sweep_override():
-        return Setting(key, (str(override.get_value_element_as_str()),), text, prefix)
+        return Setting(key, (str(override.get_value_element_as_str()),), text, prefix=prefix)
     if not override.is_discrete_sweep():
         raise ConfigError(f"{text}: an interval has no finite number of levels. Write range(…), choice(…) or a,b,c.")
-    levels = (_AS_TYPED.get(level, level) for level in override.sweep_string_iterator())
-    return Setting(key, tuple(dict.fromkeys(levels)), text, prefix)
+    levels = [_AS_TYPED.get(level, level) for level in override.sweep_string_iterator()]
+    if twice := [level for level in levels if levels.count(level) > 1]:
+        raise ConfigError(f"{text}: the level {twice[0]} is there twice. Write each once.")
+    return Setting(key, tuple(levels), text, swept=True, prefix=prefix)
 
 
 def check(

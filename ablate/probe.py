@@ -21,8 +21,8 @@ from ablate.config import Config
 from ablate.dataset import Dataset
 
 _EXAMPLES = 8  # enough for batch statistics to be defined
-PROBED = ("act", "init", "norm", "reg", "pool", "model")
-"""The kinds that a model is assembled from; the others take part in every run."""
+PROBED = ("act", "init", "norm", "reg", "pool", "loss", "model")
+"""The kinds whose part in a run shows in its network and loss; the others take part in every run."""
 
 
 def fingerprint(config: Config, dataset: Dataset) -> str:
@@ -40,13 +40,15 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
         examples = dataset.splits.train
         x = torch.randn(min(_EXAMPLES, len(examples.x)), *dataset.spec.input_shape, generator=_generator())
         _randomise(module.model)
+        y = examples.y[: len(x)]
         for mode in (True, False):
             pl.seed_everything(config.seed, verbose=False)
             module.model.train(mode)
             with torch.no_grad():
-                digest.update(module.model(x).numpy().tobytes())
+                prediction = module.model(x)
+                digest.update(prediction.numpy().tobytes())
+                digest.update(module.criterion(prediction, y).numpy().tobytes())
         _add_state(digest, module.model)
-        y = examples.y[: len(x)]
         for reg in module.reg:
             penalty = reg.penalty(module.model)
             digest.update(b"" if penalty is None else penalty.detach().numpy().tobytes())

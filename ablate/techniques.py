@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from ablate.errors import ConfigError
-
 if TYPE_CHECKING:
     import torch
     from lightning.pytorch import Callback
@@ -187,11 +185,9 @@ class Model(Technique):
     """The way out, for data that this model cannot take."""
 
     def check(self, spec: DataSpec) -> None:
-        """Raise ``ConfigError`` if this model cannot be built for ``spec``."""
+        """Raise ``ValueError`` if this model cannot be built for ``spec``."""
         if len(spec.input_shape) not in self.input_ranks or spec.task not in self.tasks:
-            raise ConfigError(
-                f"{type(self).__name__} cannot take this data: {spec.task.value} of {spec.layout}. {self.advice}"
-            )
+            raise ValueError(f"the model cannot take {spec.task.value} of {spec.layout}. {self.advice}")
 
     def build(self, kit: Kit, spec: DataSpec) -> nn.Module:
         """Return a module from (B, *input_shape) to the loss's prediction."""

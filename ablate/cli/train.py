@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
@@ -70,27 +71,27 @@ def _check_settings(settings: Sequence[str], flags: argparse.Namespace) -> None:
 
 
 def _through_hydra(arguments: Sequence[str]) -> Sweep | None:
-    """Let Hydra parse its flags and call the sweeper or, for a single run, ``single``; return the results."""
-    results: list[Sweep] = []
+    """Let Hydra parse its flags and compose; return the results of the run or sweep, None where it did neither."""
+    asked: list[tuple[list[str], ConfigLoader]] = []
 
     def single(_: DictConfig) -> None:
-        task = HydraConfig.get().overrides.task
-        plan = make_plan(task, GlobalHydra.instance().config_loader(), sweep=False)
-        execute(plan)
-        results.append(plan.results())
+        # Only noted here: an error raised inside a job is announced by Hydra first.
+        asked.append((list(HydraConfig.get().overrides.task), GlobalHydra.instance().config_loader()))
 
     AblateSweeper.results = None
     app = hydra.main(
-        version_base="1.3",
-        config_path=f"pkg://{composition.CONFIG_MODULE}",
-        config_name=composition.CONFIG_NAME,
+        version_base="1.3", config_path=f"pkg://{composition.CONFIG_MODULE}", config_name=composition.CONFIG_NAME
     )(single)
     with _hydra_process(arguments):
         try:
             app()
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(composition.explain(error)) from error
-    return results[0] if results else AblateSweeper.results
+    for settings, loader in asked:
+        plan = make_plan(settings, loader, sweep=False)
+        execute(plan)
+        return plan.results()
+    return AblateSweeper.results
 
 
 @contextmanager

@@ -7,7 +7,7 @@ sweep: a factor that a later sweep adds becomes a column of the earlier runs too
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
@@ -32,29 +32,29 @@ Value = bool | float | str
 def write_hparams(records: Sequence[Record], factors: Sequence[str] = ()) -> None:
     """Write the HPARAMS summaries of ``records``, which share a folder; ``factors`` are columns in any case."""
     columns = hparam_columns(records, factors)
+    domains = {key: sorted({v for r in records if (v := _value(r, key)) is not None}, key=_order) for key in columns}
     for record in records:
-        _write(record, columns)
+        _write(record, domains)
 
 
 def hparam_columns(records: Sequence[Record], factors: Sequence[str] = ()) -> list[str]:
-    """Return the settings to show: the given factors, and whatever differs between the records."""
+    """Return the settings to show: the given factors, what differs between the records that have it, the seed."""
     keys = dict.fromkeys(key for record in records for key in record.facts.settings)
 
     def varies(key: str) -> bool:
-        return len({repr(record.facts.settings.get(key)) for record in records}) > 1
+        return len({v for record in records if (v := _value(record, key)) is not None}) > 1
 
-    return list(dict.fromkeys([*factors, *filter(varies, keys)])) or ["model", "data"]
+    return list(dict.fromkeys([*factors, *filter(varies, keys), "seed"]))
 
 
-def _write(record: Record, columns: Sequence[str]) -> None:
+def _write(record: Record, domains: Mapping[str, Sequence[Value]]) -> None:
     facts = record.facts
-    values: dict[str, Value] = {key: _value(facts.settings.get(key)) for key in columns}
-    values["seed"] = float(facts.seed)
-    metrics = [facts.metric, "val/loss", "train/loss"]
+    values = {key: value for key in domains if (value := _value(record, key)) is not None}
+    metrics = dict.fromkeys((facts.metric, "val/loss", "train/loss"))
     summaries = [
         hparams.hparams_config_pb(
-            hparams=[hparams.HParam(key) for key in values],
-            metrics=[hparams.Metric(tag, display_name=tag) for tag in dict.fromkeys(metrics)],
+            hparams=[hparams.HParam(key, _domain(domain)) for key, domain in domains.items()],
+            metrics=[hparams.Metric(tag, display_name=tag) for tag in metrics],
         ),
         hparams.hparams_pb(values, trial_id=record.folder.parent.name),
         _session_end(_STATUS.get(record.status, api_pb2.STATUS_UNKNOWN)),
@@ -63,6 +63,15 @@ def _write(record: Record, columns: Sequence[str]) -> None:
     for old in record.folder.glob(f"events.out.tfevents.*{_SUFFIX}"):
         old.unlink()
     _write_events(path, summaries)
+
+
+def _domain(values: Sequence[Value]) -> hparams.Discrete | None:
+    """Return the values to filter by, where they are of one type."""
+    return hparams.Discrete(values) if len({type(value) for value in values}) == 1 else None
+
+
+def _order(value: Value) -> tuple[str, Value]:
+    return type(value).__name__, value
 
 
 def _session_end(status: int) -> Summary:
@@ -89,8 +98,9 @@ def _write_events(path: Path, summaries: Sequence[Summary]) -> None:
         writer.flush()
 
 
-def _value(value: object) -> Value:
-    """Return a setting as TensorBoard's boolean, number or text."""
-    if isinstance(value, bool):
+def _value(record: Record, key: str) -> Value | None:
+    """Return a setting as TensorBoard's boolean, number or text; None where the run has no such setting."""
+    value = record.facts.seed if key == "seed" else record.facts.settings.get(key)
+    if value is None or isinstance(value, bool):
         return value
     return float(value) if isinstance(value, int | float) else level_text(value)

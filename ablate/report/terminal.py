@@ -54,7 +54,7 @@ def print_sweep(sweep: Sweep) -> None:
     out.print()
     out.print(arms_table(sweep))
     for line in _legend(sweep):
-        out.print(line, soft_wrap=True)
+        out.print(line)
     for record in sweep.records:
         if record.status in (Status.failed, Status.diverged):
             told = f"{record.facts.arm} seed={record.facts.seed}"

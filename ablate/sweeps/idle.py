@@ -23,6 +23,10 @@ class Prober:
         """Return whether the two configurations make networks that train alike."""
         return self._digest(a) == self._digest(b)
 
+    def check(self, config: Config) -> None:
+        """Raise ``ConfigError`` if the network cannot be built or does not fit its data."""
+        self._digest(config)
+
     def _digest(self, config: Config) -> str:
         key = f"{config.arm_hash}-{config.seed}"
         if key not in self._digests:
@@ -47,7 +51,7 @@ def refuse_idle_factors(arms: Sequence[tuple[Arm, Config]], factors: Sequence[Fa
                     raise ConfigError(f"{pair} are the same setting, written twice. Drop one of them.")
                 if probed and prober.same_network(config, other):
                     raise ConfigError(
-                        f"{_takes_no_part(factor.key, config)}: {pair} make the same network{_elsewhere(arm, factor)}, "
+                        f"{_takes_no_part(factor.key, config)}: {pair} make the same runs{_elsewhere(arm, factor)}, "
                         f"so that the sweep would compare it with itself. {_way_out(factor.key)}"
                     )
 
@@ -74,6 +78,8 @@ def refuse_idle_settings(
 def _takes_no_part(key: str, config: Config) -> str:
     """Say what does not use the factor: ``model=lstm takes no part in pool``."""
     model = f"model={config.choices()['model']}"
+    if key == "loss":
+        return f"the task of data={config.choices()['data']} gives loss no choice"
     return f"{key} plays no role in this {model}" if key.startswith("model.") else f"{model} takes no part in {key}"
 
 

@@ -86,6 +86,8 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) ->
 
     arms = [(arm, compose(arm, fixed)) for arm in full(factors)]
     prober = Prober()
+    for _, config in arms:
+        prober.check(config)
     refuse_idle_factors(arms, factors, prober)
     refuse_idle_settings(arms, fixed, without, prober)
     seeds = _seeds(settings)

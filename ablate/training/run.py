@@ -6,7 +6,9 @@ import datetime
 import logging
 import os
 import platform
+import signal
 import socket
+import threading
 import time
 import traceback
 import warnings
@@ -45,7 +47,7 @@ def run(config: Config) -> Record:
             f"{record.folder} is being trained by process {record.facts.pid} on {record.facts.host}. "
             "Wait for it, or choose another name=."
         )
-    with _recorded(record, config), _quiet(), _threads(config.trainer.threads), isolate_rng():
+    with _recorded(record, config), _quiet(), _interruptible(), _threads(config.trainer.threads), isolate_rng():
         _train(record, config)
     return record
 
@@ -153,6 +155,17 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Restore Ctrl-C: Lightning ignores it for good once it was pressed."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
 
 
 @contextmanager
