@@ -39,13 +39,13 @@ def install() -> None:
 def config_loader() -> Iterator[ConfigLoader]:
     """Give Hydra's config loader over ``conf/`` and the plugins; works inside another Hydra application too."""
     install()
-    state = GlobalHydra.instance()
-    outer, state.hydra = state.hydra, None
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
     try:
         with initialize_config_module(CONFIG_MODULE, job_name="ablate", version_base="1.3"):
-            yield state.config_loader()
+            yield GlobalHydra.instance().config_loader()
     finally:
-        state.hydra = outer
+        GlobalHydra.instance().hydra = outer
 
 
 def compose(arguments: Sequence[str] = ()) -> Config:

@@ -177,7 +177,7 @@ def to_config(tree: DictConfig) -> Config:
         tree.pop("hydra", None)
     _refuse_unknown(tree, "")
     for kind in KINDS:
-        if OmegaConf.is_missing(tree, kind) or tree[kind] is None:
+        if OmegaConf.is_missing(tree, kind):
             none = " `none` is an option of its own." if "none" in registry().options(kind) else ""
             raise ConfigError(
                 f"{kind} has no option: every kind needs one.{none} "

@@ -65,7 +65,8 @@ def metrics_for(spec: DataSpec, target_scale: float) -> MetricCollection:
         metrics = {"r2": R2Score(), "mae": ScaledMeanAbsoluteError(target_scale)}
     else:
         metrics = {"miou": JaccardIndex(task="multiclass", num_classes=spec.outputs, validate_args=False)}
-    return MetricCollection({"loss": MeanMetric(), **metrics})
+    # By default NaN is dropped from the mean, but a diverged run must show; nan_strategy="disable" loses the weights.
+    return MetricCollection({"loss": MeanMetric(nan_strategy=math.nan), **metrics})
 
 
 @dataclass

@@ -35,7 +35,8 @@ def train(arguments: Sequence[str]) -> int:
     composition.install()
     Plugins.instance().register(AblateSweeper)
     _check_settings(settings, flags)
-    results = _through_hydra(arguments)
+    # Hydra's parser knows settings after its flags only, not on both sides of one.
+    results = _through_hydra([*(a for a in arguments if a not in settings), *settings])
     if results is None:  # Hydra answered by itself: --cfg, --info, --shell-completion
         return 0
     write_hparams(find(results.folder), results.factors)

@@ -1,0 +1,38 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+import ablate
+from ablate.config import Config
+from tests.helpers import short
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test writes its outputs to a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def short_config() -> Callable[..., Config]:
+    """Return a maker of quick configurations: ``short_config("norm=bn")``."""
+
+    def make(*settings: str) -> Config:
+        return ablate.compose(short(*settings))
+
+    return make
+
+
+@pytest.fixture
+def short_sweep() -> Callable[[Sequence[str]], ablate.Sweep]:
+    """Return a runner of quick sweeps: ``short_sweep(["norm=bn,none"])``."""
+
+    def make(settings: Sequence[str]) -> ablate.Sweep:
+        return ablate.sweep(short(*settings))
+
+    return make

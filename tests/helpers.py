@@ -1,0 +1,102 @@
+"""Short ways to make techniques, kits and data for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from ablate import technique
+from ablate.dataset import Splits
+from ablate.errors import ConfigError
+from ablate.kit import Kit
+from ablate.techniques import Activation, Data, DataSpec, Init, Norm, Pool, Regularizer, Task, Technique
+
+T = TypeVar("T", bound=Technique)
+
+
+def make(base: type[T], name: str, **params: Any) -> T:
+    """Return an option of the kind ``base``, typed as that kind."""
+    made = technique(base.kind, name, **params)
+    assert isinstance(made, base)
+    return made
+
+
+def refusal(base: type[Technique], name: str, **params: Any) -> str:
+    """Return why an option refuses ``params``, without the list of parameters that ends the message."""
+    with pytest.raises(ConfigError) as caught:
+        technique(base.kind, name, **params)
+    reason, _, listed = str(caught.value).partition(" Parameters:")
+    assert listed
+    return reason
+
+
+def make_kit(
+    *,
+    act: str = "relu",
+    init: str = "he",
+    norm: str = "none",
+    pool: str | Pool = "none",
+    reg: Mapping[str, Regularizer] | None = None,
+) -> Kit:
+    """Return a kit of options by name."""
+    return Kit(
+        act=make(Activation, act),
+        init=make(Init, init),
+        norm=make(Norm, norm),
+        pool=make(Pool, pool) if isinstance(pool, str) else pool,
+        reg=reg or {},
+    )
+
+
+def classes(*input_shape: int, outputs: int = 3) -> DataSpec:
+    """Return the spec of a classification."""
+    return DataSpec(Task.classification, input_shape, outputs)
+
+
+def pixels(*input_shape: int, outputs: int = 3) -> DataSpec:
+    """Return the spec of a segmentation."""
+    return DataSpec(Task.segmentation, input_shape, outputs)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    """Return a fresh source of random numbers."""
+    return torch.Generator().manual_seed(seed)
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    """Return float64 normal numbers: exact enough to compare formulas to 1e-12."""
+    return torch.randn(*shape, generator=generator(seed), dtype=torch.float64)
+
+
+@dataclass
+class Given(Data):
+    """A classification of examples that a test made."""
+
+    task: ClassVar[Task] = Task.classification
+    splits: Splits | None = None
+
+    def load(self, seed: int) -> Splits:
+        """Return them."""
+        assert self.splits is not None
+        return self.splits
+
+
+@dataclass
+class GivenRegression(Given):
+    """A regression of examples that a test made."""
+
+    task: ClassVar[Task] = Task.regression
+
+
+_SHORT = {"trainer.max_epochs": 1, "trainer.validations": 2, "data.train_size": 128, "model.width": 8}
+
+
+def short(*settings: str) -> list[str]:
+    """Return ``settings`` and, where they do not say otherwise, those of an mlp that trains in a tenth of a second."""
+    said = {setting.partition("=")[0] for setting in settings}
+    return [*settings, *(f"{key}={value}" for key, value in _SHORT.items() if key not in said)]

@@ -1,0 +1,170 @@
+"""The command line, in this process where that is the same, as a process of its own where it is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ablate.cli.main import main
+from ablate.registry import registry
+from ablate.techniques import KINDS
+from tests.helpers import short
+
+
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ablate", *arguments], capture_output=True, text=True, check=False, cwd=cwd
+    )
+
+
+def test_a_sweep_ends_in_its_table_and_a_second_call_trains_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(short("-m", "norm=bn,none", "seed=0,1")) == 0
+    out = capsys.readouterr().out
+    assert "[4/4] norm=none" in out
+    assert "best val/acc" in " ".join(out.split())
+    assert main(short("-m", "norm=bn,none", "seed=0,1")) == 0
+    assert "4 runs, all done before: nothing to train." in capsys.readouterr().out
+
+
+def test_a_single_run_and_the_same_arm_in_a_sweep_are_one_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(short("norm=bn")) == 0
+    assert main(short("-m", "norm=bn,none")) == 0
+    assert "2 runs, 1 done before. Training 1." in capsys.readouterr().out
+
+
+def test_nothing_but_outputs_is_left_behind(tmp_path: Path) -> None:
+    main(short("-m", "norm=bn,none"))
+    main(short("norm=ln"))
+    assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["norm=bnn"], "Did you mean 'bn'"),
+        (["opt.lr=abc"], "opt.lr"),
+        (["opt.lr=-1"], "lr must be positive"),
+        (["-m", "model=lstm", "data=digits_rows", "pool=max,avg"], "takes no part in pool"),
+        (["norm=bn,none"], "add -m"),
+        (["runz"], "There is no verb 'runz'. Did you mean 'runs'?"),
+        (["runs", "nothing"], "There is no sweep 'nothing'"),
+        (["plugins", "nrom"], "no kind 'nrom'"),
+        (["plugins", "norm=x"], "no such option"),
+        (["--config-name", "mine"], "--config-dir"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_status_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("ablate: ")
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert not Path("outputs").exists()
+
+
+def test_diverged_runs_give_exit_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(short("opt=sgd", "opt.lr=1e30")) == 1
+    assert "diverged" in capsys.readouterr().out
+
+
+def test_help_shows_every_kind_option_and_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    for kind in KINDS:
+        (line,) = [line for line in out.splitlines() if line.split()[:1] == [kind]]
+        assert all(name in out for name in registry().options(kind))
+        assert len(line) <= 100
+    for setting in ("seed", "output_dir", "target", "max_epochs=20", "accelerator=auto"):
+        assert setting in out
+    assert "relu*" in out
+
+
+def test_plugins_lists_everything_and_one_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugins"]) == 0
+    out = capsys.readouterr().out
+    for kind in KINDS:
+        for option in registry().options(kind).values():
+            assert f"{kind}={option.name}" in out
+            assert all(f"{field.name}=" in out for field in option.fields)
+    assert main(["plugins", "init=xavier"]) == 0
+    out = capsys.readouterr().out
+    assert "fan_in | fan_out | fan_avg" in out
+    assert "Glorot and Bengio" in out
+    assert "init.gain=1.0" in out
+
+
+def test_runs_lists_what_is_on_disk(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs"]) == 0
+    assert "No runs in outputs yet" in capsys.readouterr().out
+    main(short("-m", "norm=bn,none"))
+    capsys.readouterr()
+    assert main(["runs", "digits-mlp"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("finished") == 2
+    assert "norm=none" in out
+
+
+def test_presets_from_a_folder_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "presets" / "experiment"
+    folder.mkdir(parents=True)
+    (folder / "wide.yaml").write_text("# @package _global_\ndefaults:\n  - override /norm: bn\nnorm: {eps: 0.01}\n")
+    assert main(short("--config-dir", str(folder.parent), "+experiment=wide")) == 0
+    (path,) = Path("outputs").rglob("record.json")
+    assert json.loads(path.read_text())["settings"]["norm.eps"] == 0.01
+
+
+def test_hydras_own_flags_work(tmp_path: Path) -> None:
+    done = run("--cfg", "job", "norm=bn", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "momentum: 0.1" in done.stdout
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_sweep_killed_half_way_finishes_only_what_is_missing(tmp_path: Path) -> None:
+    arguments = ["-m", "norm=bn,none", "seed=range(0,6)", "trainer.max_epochs=4", "model.width=8"]
+    child = subprocess.Popen([sys.executable, "-m", "ablate", *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL)
+
+    def finished() -> dict[str, str]:
+        records = [json.loads(p.read_text()) for p in tmp_path.rglob("record.json")]
+        return {f"{r['arm']}-{r['seed']}": r["started"] for r in records if r["status"] == "finished"}
+
+    deadline = time.monotonic() + 120
+    while len(finished()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    child.kill()
+    child.wait()
+    before = finished()
+    assert 3 <= len(before) < 12
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"12 runs, {len(before)} done before. Training {12 - len(before)}." in done.stdout
+    after = finished()
+    assert len(after) == 12
+    assert {run: after[run] for run in before} == before
+
+
+def test_ctrl_c_is_exit_status_130_without_a_traceback(tmp_path: Path) -> None:
+    arguments = ["trainer.max_epochs=9999", "trainer.validations=9999", "data.train_size=128", "model.width=8"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "ablate", *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.rglob("metrics.csv")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(child.pid, signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "the same command trains what is missing" in errors
+    assert "Traceback" not in errors
+    (path,) = tmp_path.rglob("record.json")
+    assert json.loads(path.read_text())["status"] == "interrupted"

@@ -1,0 +1,103 @@
+"""The module against the same training written by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+import ablate
+from ablate.config import Config
+from ablate.dataset import Batches, prepare
+from ablate.module import metrics_for
+from ablate.techniques import DataSpec, Task
+
+Maker = Callable[..., Config]
+
+
+def by_hand(config: Config, penalty: float = 0.0) -> tuple[list[float], list[float], float]:
+    """Train the config's mlp with plain torch; return training losses, penalties, and the last gradient's norm."""
+    torch.manual_seed(config.seed)
+    net = ablate.build(config).model
+    train = Batches(prepare(config.data, config.seed).splits.train, config.data.batch_size, shuffle_seed=config.seed)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    losses, penalties, norm = [], [], 0.0
+    for x, y in train:
+        loss = F.cross_entropy(net(x), y)
+        weights = [m.weight for m in net.modules() if isinstance(m, torch.nn.Linear)]
+        extra = penalty * torch.stack([w.square().sum() for w in weights]).sum()
+        optimizer.zero_grad()
+        (loss + extra).backward()
+        norm = math.sqrt(sum(float(p.grad.square().sum()) for p in net.parameters() if p.grad is not None))
+        optimizer.step()
+        losses.append(loss.item())
+        penalties.append(extra.item())
+    return losses, penalties, norm
+
+
+def test_training_equals_the_same_training_by_hand(short_config: Maker) -> None:
+    config = short_config("opt=sgd", "reg=l2", "reg.l2.weight=0.01", "data.batch_size=32", "trainer.validations=1")
+    curves = ablate.run(config).curves()
+    losses, penalties, norm = by_hand(config, penalty=0.01)
+    assert curves["train/loss"][0] == pytest.approx(sum(losses) / 4, rel=1e-6)
+    assert curves["train/penalty"][0] == pytest.approx(sum(penalties) / 4, rel=1e-6)
+    assert curves["grad_norm"][0] == pytest.approx(norm, rel=1e-5)
+
+
+def test_schedules_move_with_every_optimizer_step(short_config: Maker) -> None:
+    config = short_config("sched=cosine", "opt.lr=1", "data.batch_size=32", "trainer.validations=4")
+    expected = [(1 + math.cos(math.pi * t / 4)) / 2 for t in (1, 2, 3, 4)]
+    assert ablate.run(config).curves()["lr"].tolist() == pytest.approx(expected, abs=1e-7)
+
+
+def test_gradient_clipping_reaches_the_trainer(short_config: Maker) -> None:
+    # sgd with a clipped gradient moves the weights by lr · clip at most
+    config = short_config("opt=sgd", "opt.lr=1", "trainer.gradient_clip_val=0.001", "trainer.max_steps=1")
+    record = ablate.run(config)
+    before = torch.cat([p.detach().flatten() for p in ablate.build(config).model.parameters()])
+    state = torch.load(record.folder / "last.ckpt", weights_only=True)["state_dict"]
+    after = torch.cat([v.flatten() for k, v in state.items() if k.startswith("model.")])
+    assert float((after - before).norm()) == pytest.approx(0.001, rel=1e-3)
+
+
+def test_metrics_by_task_agree_with_their_formulas() -> None:
+    torch.manual_seed(0)
+    logits, classes = torch.randn(50, 4), torch.randint(4, (50,))
+    accuracy = metrics_for(DataSpec(Task.classification, (3,), 4), 1.0)["acc"]
+    accuracy.update(logits, classes)
+    assert float(accuracy.compute()) == pytest.approx(float((logits.argmax(1) == classes).float().mean()))
+
+    prediction, target = torch.randn(50, 1), torch.randn(50, 1)
+    regression = metrics_for(DataSpec(Task.regression, (3,), 1), target_scale=5.0)
+    for name in ("r2", "mae"):
+        regression[name].update(prediction, target)
+    residual, total = (prediction - target).square().sum(), (target - target.mean()).square().sum()
+    assert float(regression["r2"].compute()) == pytest.approx(float(1 - residual / total), rel=1e-5)
+    assert float(regression["mae"].compute()) == pytest.approx(5 * float((prediction - target).abs().mean()), rel=1e-5)
+
+    maps, pixels = torch.randn(2, 3, 5, 5), torch.randint(3, (2, 5, 5))
+    miou = metrics_for(DataSpec(Task.segmentation, (1, 5, 5), 3), 1.0)["miou"]
+    miou.update(maps, pixels)
+    guess = maps.argmax(1)
+    shares = [((guess == c) & (pixels == c)).sum() / ((guess == c) | (pixels == c)).sum() for c in range(3)]
+    assert float(miou.compute()) == pytest.approx(float(sum(shares)) / 3, rel=1e-5)
+
+
+def test_validation_is_the_mean_over_examples_not_over_batches(
+    short_config: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = short_config("trainer.validations=1")
+    whole = ablate.run(config).curves()["val/loss"][-1]
+    monkeypatch.setattr("ablate.training.run.EVALUATION_BATCH", 100)  # 359 examples: the last batch is smaller
+    config.name = "in-parts"
+    assert ablate.run(config).curves()["val/loss"][-1] == pytest.approx(whole, rel=1e-6)
+
+
+def test_a_module_is_built_untrained_and_by_seed() -> None:
+    a, b, c = (ablate.build(ablate.compose([f"seed={seed}", "norm=bn"])).model for seed in (0, 0, 1))
+    first = [next(m.parameters()) for m in (a, b, c)]
+    assert torch.equal(first[0], first[1])
+    assert not torch.equal(first[0], first[2])

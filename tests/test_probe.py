@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+import ablate
+from ablate.composition import config_loader
+from ablate.config import Config
+from ablate.dataset import prepare
+from ablate.errors import ConfigError
+from ablate.probe import fingerprint
+from ablate.sweeps.plan import make_plan
+
+
+def digest(*settings: str) -> str:
+    config = ablate.compose(settings)
+    return fingerprint(config, prepare(config.data, config.seed))
+
+
+ROWS = ("model=lstm", "data=digits_rows")
+
+
+@pytest.mark.parametrize(
+    ("base", "setting"),
+    [
+        ((), "act=tanh"),
+        ((), "init=xavier"),
+        ((), "init.mode=fan_out"),
+        ((), "norm=ln"),
+        (("norm=bn",), "norm.momentum=0.2"),
+        (("norm=bn",), "norm.eps=1e-3"),
+        (("init=zeros",), "act=tanh"),
+        ((), "reg=dropout"),
+        ((), "reg=l1"),
+        (("reg=l2",), "reg.l2.weight=0.1"),
+        (("reg=l2",), "reg.l2.bias=true"),
+        ((), "model.residual=true"),
+        (("loss=mse",), "loss.on=logits"),
+        (("model=cnn",), "pool=avg"),
+        (("model=cnn",), "model.residual=true"),
+        ((*ROWS, "model.cell=rnn"), "act=tanh"),
+        (ROWS, "model.forget_bias=0"),
+        (ROWS, "model.readout=mean"),
+    ],
+)
+def test_what_takes_part_shows(base: tuple[str, ...], setting: str) -> None:
+    assert digest(*base) != digest(*base, setting)
+
+
+@pytest.mark.parametrize(
+    ("base", "setting"),
+    [
+        ((), "pool=avg"),
+        (("model.depth=1",), "model.residual=true"),
+        (("model=cnn", "model.convs=1"), "model.residual=true"),
+        (ROWS, "act=tanh"),
+        ((*ROWS, "model.cell=gru"), "model.forget_bias=0"),
+        ((), "loss=cross_entropy"),
+        (("data=diabetes", "loss=mse"), "loss.on=logits"),
+        ((), "opt=sgd"),
+    ],
+)
+def test_what_takes_no_part_does_not(base: tuple[str, ...], setting: str) -> None:
+    assert digest(*base) == digest(*base, setting)
+
+
+def test_probing_leaves_the_random_state_alone() -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    digest("reg=dropout")
+    torch.testing.assert_close(torch.rand(3), expected)
+
+
+def plan(*arguments: str, sweep: bool = True) -> None:
+    with config_loader() as loader:
+        make_plan(arguments, loader, sweep=sweep)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((*ROWS, "pool=max,avg"), "model=lstm takes no part in pool: pool=max and pool=avg"),
+        (("model.depth=1", "model.residual=true,false"), "model.residual plays no role in this model=mlp"),
+        (("model=mlp,lstm", "data=digits_rows", "act=relu,tanh"), r"model=lstm takes no part in act.*with model=lstm"),
+        (("reg=[l2,dropout],[dropout,l2]",), "are the same setting, written twice"),
+        (("loss=auto,cross_entropy",), "gives loss no choice"),
+        (("pool=avg", "norm=bn,none"), "model=mlp takes no part in pool: pool=avg would change nothing"),
+        (("model=lstm",), "model=lstm on data=digits: .*data=digits_rows"),
+        (("model=mlp,cnn", "data=digits,diabetes"), "model=cnn on data=diabetes"),
+        (("loss=cross_entropy", "data=diabetes"), "loss=cross_entropy is for .*classification.*loss=auto"),
+        (("data.train_size=5000",), "the training split has 1079 examples"),
+        (("model=cnn", "model.channels=[4,4,4,4,4]"), "becomes too small"),
+    ],
+)
+def test_false_ablations_are_refused_before_anything_trains(arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        plan(*arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("model=mlp,cnn", "data=digits", "pool=avg"),  # the cnn uses it
+        ("norm=bn,none", "pool=max"),  # repeats the default: claims nothing
+        ("init=zeros,he", "act=relu,tanh"),  # zeros hide the activation, which is there all the same
+        ("opt.lr=0.1,0.01",),
+    ],
+)
+def test_sweeps_that_compare_something_pass(arguments: tuple[str, ...]) -> None:
+    plan(*arguments)
+
+
+def test_init_on_a_model_without_weights_takes_no_part(short_config: Callable[..., Config]) -> None:
+    class Fixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(10))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.flatten(1)[:, :10] * self.scale
+
+    he, zeros = short_config("init=he"), short_config("init=zeros")
+    for config in (he, zeros):
+        config.model.build = lambda kit, spec: Fixed()  # type: ignore[method-assign]
+    data = prepare(he.data, 0)
+    assert fingerprint(he, data) == fingerprint(zeros, data)

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import sys
+import types
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import pluggy
+import pytest
+
+import ablate
+from ablate import hookspecs
+from ablate.errors import ConfigError, PluginError
+from ablate.registry import Registry, collect, registry
+from ablate.techniques import KINDS, Norm, Technique
+
+
+@dataclass
+class Scaled(Norm):
+    """Scales."""
+
+    factor: float = 2.0
+
+
+def plugin(module: str, **attributes: Any) -> types.ModuleType:
+    made = types.ModuleType(module)
+    vars(made).update(attributes)
+    return made
+
+
+def loaded(*plugins: types.ModuleType) -> Registry:
+    """Load plugins as if each were a distribution of its module's name; the last one is asked first."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    for each in plugins:
+        manager.register(each)
+    return collect(manager, {each: (f"dist-{each.__name__}", "1.0") for each in plugins})
+
+
+def registering(module: str, name: str, technique: type[Technique]) -> types.ModuleType:
+    @ablate.hookimpl
+    def register_techniques(register: hookspecs.Register) -> None:
+        register(name, technique)
+
+    return plugin(module, register_techniques=register_techniques)
+
+
+def test_every_kind_has_the_options_of_the_catalogue() -> None:
+    expected = {
+        "act": "gelu identity relu sigmoid tanh",
+        "init": "he orthogonal xavier zeros",
+        "norm": "bn ln none",
+        "reg": "dropout l1 l2 none",
+        "pool": "avg max none",
+        "opt": "adam momentum rmsprop sgd",
+        "loss": "auto cross_entropy mse",
+        "sched": "cosine none step",
+        "model": "cnn fcn lstm mlp",
+        "data": "diabetes digits digits_canvas digits_rows",
+    }
+    assert list(KINDS) == list(expected)
+    for kind, names in expected.items():
+        assert set(names.split()) <= set(registry().options(kind))
+
+
+def test_an_option_knows_who_brought_it() -> None:
+    option = loaded(registering("mine", "scaled", Scaled)).get("norm", "scaled")
+    assert (option.distribution, option.version, option.summary) == ("dist-mine", "1.0", "Scales.")
+    assert registry().get("norm", "bn").distribution == "lightning-ablate"
+
+
+def test_unknown_option_names_the_choices_and_the_closest() -> None:
+    with pytest.raises(ConfigError, match=r"norm=bnn: .*Did you mean 'bn'\?.*Options of norm: .*bn, ln, none"):
+        registry().get("norm", "bnn")
+
+
+def test_duplicate_name_blames_the_newcomer_and_names_both() -> None:
+    @dataclass
+    class Other(Norm):
+        """Another."""
+
+    Other.__module__ = "newcomer_module"
+    # Registered last, called first: so built-ins, which are registered last, stay and the other is blamed.
+    with pytest.raises(PluginError, match=r"newcomer_module \(dist-new\) registers norm=scaled, which .*dist-old"):
+        loaded(registering("new", "scaled", Other), registering("old", "scaled", Scaled))
+
+
+def test_one_class_under_two_names_is_refused() -> None:
+    found = loaded(registering("mine", "scaled", Scaled))
+    with pytest.raises(PluginError, match="is norm=scaled already"):
+        found.add("again", Scaled)
+
+
+def test_misspelled_hook_is_refused() -> None:
+    @ablate.hookimpl
+    def register_technique(register: hookspecs.Register) -> None: ...
+
+    with pytest.raises(PluginError, match="register_techniques"):
+        loaded(plugin("mine", register_technique=register_technique))
+
+
+class NotDecorated(Norm):
+    """Lost its decorator."""
+
+    factor: float = 2.0
+
+
+@dataclass
+class Undocumented(Norm):
+    factor: float = 2.0
+
+
+@dataclass
+class Untypable(Norm):
+    """Has a parameter that no command line can give."""
+
+    fill: set[int] | bytes | object = 0
+
+
+class Mode(Enum):
+    on = 1
+
+
+@dataclass
+class Typable(Norm):
+    """Has every type that structured configs know."""
+
+    mode: Mode = Mode.on
+    size: int | None = None
+
+
+@pytest.mark.parametrize(
+    ("technique", "message"),
+    [
+        (NotDecorated, "declares factor.*Write @dataclass"),
+        (Undocumented, "needs a docstring"),
+        (Untypable, "cannot be given on the command line"),
+        (int, "no technique.*Norm"),
+        (Technique, "no technique"),
+    ],
+)
+def test_broken_techniques_are_refused_with_the_mend(technique: Any, message: str) -> None:
+    with pytest.raises(PluginError, match=message):
+        Registry().add("broken", technique)
+
+
+def test_names_that_no_command_line_can_say_are_refused() -> None:
+    with pytest.raises(PluginError, match="letters, digits"):
+        Registry().add("b n", Scaled)
+
+
+def test_enums_and_optionals_are_accepted() -> None:
+    Registry().add("typable", Typable)
+
+
+def test_a_broken_distribution_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import metadata
+
+    point = metadata.EntryPoint("bad", "no_such_module_anywhere", hookspecs.PROJECT)
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point])
+    with pytest.raises(PluginError, match=r"'bad' .*no_such_module_anywhere.*ModuleNotFoundError"):
+        registry.__wrapped__()
+
+
+def test_a_plugin_without_a_hook_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import metadata
+
+    monkeypatch.setitem(sys.modules, "hookless", plugin("hookless"))
+    monkeypatch.setattr(
+        metadata, "entry_points", lambda group: [metadata.EntryPoint("h", "hookless", hookspecs.PROJECT)]
+    )
+    with pytest.raises(PluginError, match="has no hook"):
+        registry.__wrapped__()
+
+
+def test_technique_by_name_checks_types_and_values() -> None:
+    assert ablate.technique("norm", "bn", eps=1e-3) == ablate.compose(["norm=bn", "norm.eps=1e-3"]).norm
+    with pytest.raises(ConfigError, match=r"norm=bn: .*epsilon.*Parameters: eps, momentum"):
+        ablate.technique("norm", "bn", epsilon=1)
+    with pytest.raises(ConfigError, match="eps must be positive"):
+        ablate.technique("norm", "bn", eps=-1)
+    with pytest.raises(ConfigError, match="no kind 'nrom'"):
+        ablate.technique("nrom", "bn")
+
+
+def test_registering_without_packaging_reaches_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = registry.__wrapped__()
+    monkeypatch.setattr("ablate.registry.registry", lambda: fresh)
+    monkeypatch.setattr("ablate.composition.registry", lambda: fresh)
+    monkeypatch.setattr("ablate.overrides.registry", lambda: fresh)
+    monkeypatch.setattr("ablate.config.registry", lambda: fresh)
+    ablate.register("scaled", Scaled)
+    assert ablate.compose(["norm=scaled", "norm.factor=3"]).norm == Scaled(factor=3.0)
