@@ -29,7 +29,7 @@ def sweep(arguments: Sequence[str] = ()) -> Sweep:
 def execute(plan: Plan) -> None:
     """Train what is missing of ``plan`` in this process, one run after the other."""
     missing = plan.missing()
-    announce(plan.results(), len(missing))
+    announce(plan.results(), len(missing), plan.warnings)
     for number, planned in enumerate(missing, 1):
         attempt(planned.config, number, len(missing))
 

@@ -90,7 +90,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) ->
         prober.check(config)
     refuse_idle_factors(arms, factors, prober)
     refuse_idle_settings(arms, fixed, without, prober)
-    seeds = _seeds(settings)
+    seeds = _seeds(settings) or (arms[0][1].seed,)
     runs = []
     for (arm, config), seed in itertools.product(arms, seeds):
         own = dataclasses.replace(config, seed=seed)
@@ -100,7 +100,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) ->
 
 
 def _seeds(settings: Sequence[Setting]) -> tuple[int, ...]:
-    levels = next((s.levels for s in settings if s.key == "seed"), ("0",))
+    levels = next((s.levels for s in settings if s.key == "seed"), ())
     if wrong := [level for level in levels if not level.isdecimal()]:
         raise ConfigError(f'seed={wrong[0]}: a seed is a whole number from 0. For ten seeds write "seed=range(0,10)".')
     return tuple(int(level) for level in levels)
