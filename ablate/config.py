@@ -13,6 +13,7 @@ from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
+from ablate.checks import at_least, positive
 from ablate.errors import ConfigError
 from ablate.registry import Option, registry
 from ablate.techniques import (
@@ -53,11 +54,10 @@ class TrainerConfig:
     progress: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("max_epochs", "validations", "accumulate_grad_batches", "devices", "threads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.max_steps is not None and self.max_steps < 1:
-            raise ValueError(f"max_steps must be at least 1, not {self.max_steps}")
+        at_least(1, max_epochs=self.max_epochs, max_steps=self.max_steps, validations=self.validations)
+        at_least(1, devices=self.devices, threads=self.threads, accumulate_grad_batches=self.accumulate_grad_batches)
+        if self.gradient_clip_val is not None:
+            positive(gradient_clip_val=self.gradient_clip_val)
 
 
 @dataclass

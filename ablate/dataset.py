@@ -96,6 +96,7 @@ class Batches:
 
     In training, each epoch has an order of its own, drawn from the seed and the number of the epoch alone, so
     that it is the same whatever happened before. Lightning announces the epoch through ``sampler.set_epoch``.
+    A last batch of a single example joins the one before: the statistics of one example are not defined.
     """
 
     def __init__(self, examples: Examples, batch_size: int, shuffle_seed: int | None = None) -> None:
@@ -116,15 +117,24 @@ class Batches:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self.examples.x) // self.batch_size)
+        return len(self._sizes())
 
     def __iter__(self) -> Iterator[Examples]:
         x, y = self.examples
         if self.shuffle_seed is None:
-            yield from map(Examples, x.split(self.batch_size), y.split(self.batch_size))
+            yield from map(Examples, x.split(self._sizes()), y.split(self._sizes()))
             return
-        for index in self.order().split(self.batch_size):
+        for index in self.order().split(self._sizes()):
             yield Examples(x[index], y[index])
+
+    def _sizes(self) -> list[int]:
+        whole, rest = divmod(len(self.examples.x), self.batch_size)
+        sizes = [self.batch_size] * whole
+        if rest == 1 and whole:
+            sizes[-1] += 1
+        elif rest:
+            sizes.append(rest)
+        return sizes
 
     def order(self) -> Tensor:
         """Return the permutation (N,) of this epoch."""

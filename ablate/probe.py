@@ -19,6 +19,8 @@ from torch import nn
 from ablate.assembly import build
 from ablate.config import Config
 from ablate.dataset import Dataset
+from ablate.errors import ConfigError
+from ablate.module import AblationModule
 
 _EXAMPLES = 8  # enough for batch statistics to be defined
 PROBED = ("act", "init", "norm", "reg", "pool", "loss", "model")
@@ -38,14 +40,15 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
         module = build(config, dataset)
         _add_state(digest, module.model)
         examples = dataset.splits.train
-        x = torch.randn(min(_EXAMPLES, len(examples.x)), *dataset.spec.input_shape, generator=_generator())
+        count = min(_EXAMPLES, config.data.batch_size, len(examples.x))
+        x = torch.randn(count, *dataset.spec.input_shape, generator=_generator())
         _randomise(module.model)
         y = examples.y[: len(x)]
         for mode in (True, False):
             pl.seed_everything(config.seed, verbose=False)
             module.model.train(mode)
             with torch.no_grad():
-                prediction = module.model(x)
+                prediction = _try(module, x, config)
                 digest.update(prediction.numpy().tobytes())
                 digest.update(module.criterion(prediction, y).numpy().tobytes())
         _add_state(digest, module.model)
@@ -56,6 +59,18 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
             if reg.callbacks() or not _same(changed, (x, y)):
                 digest.update(repr(reg).encode())
     return digest.hexdigest()
+
+
+def _try(module: AblationModule, x: torch.Tensor, config: Config) -> torch.Tensor:
+    """Return the prediction; a batch that the network refuses is the configuration's fault, known in time."""
+    try:
+        prediction: torch.Tensor = module(x)
+    except ValueError as error:
+        raise ConfigError(
+            f"model={config.choices()['model']} with norm={config.choices()['norm']} cannot train on batches of "
+            f"{len(x)} ({error}). Change data.batch_size, or a technique that needs more examples."
+        ) from error
+    return prediction
 
 
 def _generator() -> torch.Generator:

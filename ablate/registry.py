@@ -214,6 +214,8 @@ def technique(kind: str, name: str, **params: Any) -> Technique:
         made = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(option.cls), params))
     except (OmegaConfBaseException, ValueError) as error:
         fields = ", ".join(f.name for f in option.fields) or "none"
-        raise ConfigError(f"{kind}={name}: {str(error).splitlines()[0]}. Parameters: {fields}.") from error
+        where = f"{key}: " if (key := getattr(error, "full_key", None)) else ""
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ConfigError(f"{kind}={name}: {where}{reason}. Parameters: {fields}.") from error
     assert isinstance(made, Technique)
     return made

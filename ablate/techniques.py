@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
+from ablate.checks import at_least
+
 if TYPE_CHECKING:
     import torch
     from lightning.pytorch import Callback
@@ -218,10 +220,8 @@ class Data(Technique):
     scale: Scale = Scale.standard
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, not {self.batch_size}")
-        if self.train_size is not None and self.train_size < 2:
-            raise ValueError(f"train_size must be at least 2, not {self.train_size}")
+        at_least(1, batch_size=self.batch_size)
+        at_least(2, train_size=self.train_size)
 
     def load(self, seed: int) -> Splits:
         """Return the raw train, validation and test examples that belong to ``seed``."""

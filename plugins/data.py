@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
+from ablate.checks import at_least
 from ablate.hookspecs import Register, hookimpl
 from ablate.techniques import Data, Task
 
@@ -66,12 +67,10 @@ class DigitsCanvas(Data):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.size < 8:
-            raise ValueError(f"size must be at least 8, one digit, not {self.size}")
+        at_least(8, size=self.size)
         if not 1 <= self.digits <= (self.size // 8) ** 2:
             raise ValueError(f"a canvas of size {self.size} has room for 1 to {(self.size // 8) ** 2} digits")
-        if self.count < 10:
-            raise ValueError(f"count must be at least 10, not {self.count}")
+        at_least(10, count=self.count)
 
     def load(self, seed: int) -> Splits:
         from .datasets import digits

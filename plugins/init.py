@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from ablate.checks import positive
 from ablate.hookspecs import Register, hookimpl
 from ablate.lazy import torch
 from ablate.techniques import Init
@@ -46,8 +47,7 @@ class VarianceScaling(Init):
     distribution: Distribution = Distribution.normal
 
     def __post_init__(self) -> None:
-        if not self.gain > 0:
-            raise ValueError(f"gain must be positive, not {self.gain}")
+        positive(gain=self.gain)
 
     def fill(self, weight: Tensor, fan_in: int, fan_out: int, generator: Generator) -> None:
         fan = {Mode.fan_in: fan_in, Mode.fan_out: fan_out, Mode.fan_avg: (fan_in + fan_out) / 2}[self.mode]
@@ -88,8 +88,7 @@ class Orthogonal(Init):
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.gain > 0:
-            raise ValueError(f"gain must be positive, not {self.gain}")
+        positive(gain=self.gain)
 
     def fill(self, weight: Tensor, fan_in: int, fan_out: int, generator: Generator) -> None:
         torch.nn.init.orthogonal_(weight, self.gain, generator=generator)

@@ -5,11 +5,12 @@ Their networks stand in ``models/`` and are imported when one is built: a listin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
+from ablate.checks import at_least, finite
 from ablate.hookspecs import Register, hookimpl
 from ablate.techniques import DataSpec, Model, Task
 
@@ -32,7 +33,7 @@ class MLP(Model):
     residual: bool = False
 
     def __post_init__(self) -> None:
-        _at_least_one({"depth": self.depth, "width": self.width})
+        at_least(1, depth=self.depth, width=self.width)
 
     def build(self, kit: Kit, spec: DataSpec) -> nn.Module:
         from .models import mlp
@@ -68,13 +69,12 @@ class CNN(Model):
     residual: bool = False
 
     def __post_init__(self) -> None:
-        _at_least_one({"convs": self.convs, "stride": self.stride, "dilation": self.dilation})
-        _check_stages(self.channels, self.kernel_size)
+        at_least(1, convs=self.convs, stride=self.stride, dilation=self.dilation, kernel_size=self.kernel_size)
+        at_least(0, padding=self.padding)
+        _check_channels(self.channels)
         if self.padding is None:
-            if self.kernel_size % 2 == 0:
+            if self.dilation * (self.kernel_size - 1) % 2:
                 raise ValueError(f"an even kernel_size ({self.kernel_size}) cannot keep the size: set padding")
-        elif self.padding < 0:
-            raise ValueError(f"padding must not be negative, not {self.padding}")
         elif self.residual and 2 * self.padding != self.dilation * (self.kernel_size - 1):
             raise ValueError(f"residual blocks keep the size, padding={self.padding} does not: use padding=null")
 
@@ -127,7 +127,8 @@ class LSTM(Model):
     forget_bias: float = 1.0
 
     def __post_init__(self) -> None:
-        _at_least_one({"hidden": self.hidden, "layers": self.layers})
+        at_least(1, hidden=self.hidden, layers=self.layers)
+        finite(forget_bias=self.forget_bias)
 
     def build(self, kit: Kit, spec: DataSpec) -> nn.Module:
         from .models import lstm
@@ -168,8 +169,10 @@ class FCN(Model):
     up: Upsampling = Upsampling.transposed
 
     def __post_init__(self) -> None:
-        _at_least_one({"dilation": self.dilation})
-        _check_stages(self.channels, self.kernel_size)
+        at_least(1, dilation=self.dilation, kernel_size=self.kernel_size)
+        _check_channels(self.channels)
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"an even kernel_size ({self.kernel_size}) cannot keep the size: take an odd one")
 
     def build(self, kit: Kit, spec: DataSpec) -> nn.Module:
         from .models import fcn
@@ -185,15 +188,7 @@ class FCN(Model):
         )
 
 
-def _at_least_one(values: dict[str, int]) -> None:
-    for name, value in values.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}")
-
-
-def _check_stages(channels: Iterable[int], kernel_size: int) -> None:
-    _at_least_one({"kernel_size": kernel_size})
-    channels = list(channels)
+def _check_channels(channels: Sequence[int]) -> None:
     if not channels or min(channels) < 1:
         raise ValueError(f"channels must list at least one positive number, not {channels}")
 

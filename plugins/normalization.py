@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ablate.checks import positive
 from ablate.hookspecs import Register, hookimpl
 from ablate.lazy import torch
 from ablate.techniques import Norm
@@ -32,7 +33,7 @@ class BatchNorm(Norm):
     momentum: float = 0.1
 
     def __post_init__(self) -> None:
-        _check_eps(self.eps)
+        positive(eps=self.eps)
         if not 0 < self.momentum <= 1:
             raise ValueError(f"momentum must be in (0, 1], not {self.momentum}")
 
@@ -51,16 +52,11 @@ class LayerNorm(Norm):
     eps: float = 1e-5
 
     def __post_init__(self) -> None:
-        _check_eps(self.eps)
+        positive(eps=self.eps)
 
     def build(self, features: int, spatial: int) -> nn.Module:
         # One group of all channels: layer normalisation for any number of spatial dims.
         return torch.nn.GroupNorm(1, features, eps=self.eps)
-
-
-def _check_eps(eps: float) -> None:
-    if not eps > 0:
-        raise ValueError(f"eps must be positive, not {eps}")
 
 
 @hookimpl

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ablate.checks import fraction, not_negative, positive
 from ablate.hookspecs import Register, hookimpl
 from ablate.lazy import torch
 from ablate.techniques import Optimizer
@@ -21,7 +22,7 @@ class SGD(Optimizer):
     lr: float = 0.1
 
     def __post_init__(self) -> None:
-        _check(self.lr, {})
+        positive(lr=self.lr)
 
     def build(self, params: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.SGD(params, lr=self.lr)
@@ -35,7 +36,8 @@ class Momentum(Optimizer):
     momentum: float = 0.9
 
     def __post_init__(self) -> None:
-        _check(self.lr, {"momentum": self.momentum})
+        positive(lr=self.lr)
+        fraction(momentum=self.momentum)
 
     def build(self, params: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.SGD(params, lr=self.lr, momentum=self.momentum)
@@ -53,7 +55,9 @@ class RMSprop(Optimizer):
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        _check(self.lr, {"alpha": self.alpha})
+        positive(lr=self.lr)
+        fraction(alpha=self.alpha)
+        not_negative(eps=self.eps)
 
     def build(self, params: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(params, lr=self.lr, alpha=self.alpha, eps=self.eps)
@@ -73,18 +77,12 @@ class Adam(Optimizer):
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        _check(self.lr, {"beta1": self.beta1, "beta2": self.beta2})
+        positive(lr=self.lr)
+        fraction(beta1=self.beta1, beta2=self.beta2)
+        not_negative(eps=self.eps)
 
     def build(self, params: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.Adam(params, lr=self.lr, betas=(self.beta1, self.beta2), eps=self.eps)
-
-
-def _check(lr: float, fractions: dict[str, float]) -> None:
-    if not lr > 0:
-        raise ValueError(f"lr must be positive, not {lr}")
-    for name, value in fractions.items():
-        if not 0 <= value < 1:
-            raise ValueError(f"{name} must be in [0, 1), not {value}")
 
 
 @hookimpl

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ablate.checks import at_least
 from ablate.hookspecs import Register, hookimpl
 from ablate.lazy import torch
 from ablate.techniques import Pool
@@ -29,9 +30,7 @@ class WindowPool(Pool):
     stride: int | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("size", self.size), ("stride", self.stride)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value}")
+        at_least(1, size=self.size, stride=self.stride)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ablate.checks import fraction, not_negative
 from ablate.hookspecs import Register, hookimpl
 from ablate.lazy import torch
 from ablate.techniques import Regularizer
@@ -26,8 +27,7 @@ class WeightPenalty(Regularizer):
     bias: bool = False
 
     def __post_init__(self) -> None:
-        if self.weight < 0:
-            raise ValueError(f"weight must not be negative, not {self.weight}")
+        not_negative(weight=self.weight)
 
     def penalised(self, model: nn.Module) -> list[Tensor]:
         """Return the tensors that the penalty is on."""
@@ -65,8 +65,7 @@ class Dropout(Regularizer):
     p: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 <= self.p < 1:
-            raise ValueError(f"p must be in [0, 1), not {self.p}")
+        fraction(p=self.p)
 
     def layer(self, features: int, spatial: int) -> nn.Module | None:
         return torch.nn.Dropout(self.p)

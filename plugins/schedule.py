@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ablate.checks import at_least
 from ablate.hookspecs import Register, hookimpl
 from ablate.lazy import torch
 from ablate.techniques import Schedule
@@ -57,8 +58,7 @@ class Step(Schedule):
     def __post_init__(self) -> None:
         if not 0 < self.gamma <= 1:
             raise ValueError(f"gamma must be in (0, 1], not {self.gamma}")
-        if self.drops < 1:
-            raise ValueError(f"drops must be at least 1, not {self.drops}")
+        at_least(1, drops=self.drops)
 
     def build(self, optimizer: Optimizer, total_steps: int) -> LRScheduler | None:
         def factor(t: int) -> float:

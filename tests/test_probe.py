@@ -92,6 +92,7 @@ def plan(*arguments: str, sweep: bool = True) -> None:
         (("model=lstm",), "model=lstm on data=digits: .*data=digits_rows"),
         (("model=mlp,cnn", "data=digits,diabetes"), "model=cnn on data=diabetes"),
         (("loss=cross_entropy", "data=diabetes"), "loss=cross_entropy is for .*classification.*loss=auto"),
+        (("norm=bn", "data.batch_size=1"), "model=mlp with norm=bn cannot train on batches of 1"),
         (("data.train_size=5000",), "the training split has 1079 examples"),
         (("model=cnn", "model.channels=[4,4,4,4,4]"), "becomes too small"),
     ],

@@ -178,6 +178,8 @@ def test_technique_by_name_checks_types_and_values() -> None:
     assert ablate.technique("norm", "bn", eps=1e-3) == ablate.compose(["norm=bn", "norm.eps=1e-3"]).norm
     with pytest.raises(ConfigError, match=r"norm=bn: .*epsilon.*Parameters: eps, momentum"):
         ablate.technique("norm", "bn", epsilon=1)
+    with pytest.raises(ConfigError, match=r"init=he: mode: .*'mean'"):
+        ablate.technique("init", "he", mode="mean")
     with pytest.raises(ConfigError, match="eps must be positive"):
         ablate.technique("norm", "bn", eps=-1)
     with pytest.raises(ConfigError, match="no kind 'nrom'"):

@@ -59,6 +59,10 @@ def test_accumulated_batches_count_as_one_step(short_config: Maker) -> None:
     assert "grad_norm" in record.curves()
 
 
+def test_a_last_batch_of_one_example_trains_with_batch_norm(short_config: Maker) -> None:
+    assert ablate.run(short_config("norm=bn", "data.train_size=65")).status is Status.finished
+
+
 def test_max_steps_is_the_budget(short_config: Maker) -> None:
     record = ablate.run(short_config("data.batch_size=16", "trainer.max_epochs=50", "trainer.max_steps=10"))
     assert record.curves()["step"].tolist() == [5, 10]

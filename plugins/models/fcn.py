@@ -32,6 +32,14 @@ class Up(nn.Module):
         return F.pad(x, (0, width, 0, height))  # pooling drops the last row of an odd size
 
 
+def stride_of(pool: nn.Module, channels: int) -> int:
+    """Return by how much a pooling of any make shrinks a map, measured on one that is large beside its window."""
+    size = 256
+    with torch.no_grad():
+        pooled: Tensor = pool(torch.zeros(1, channels, size, size))
+    return round(size / pooled.shape[-1])
+
+
 class FCN(nn.Module):
     """Encoder and decoder (Long et al. 2014, arXiv:1411.4038): (B, C, H, W) → (B, classes, H, W).
 
@@ -65,31 +73,24 @@ class FCN(nn.Module):
             self.pools.append(kit.pool.build(after, spatial=2))
             before = after
         self.bottom = conv(before, before, dilation)
-        for after, factor in zip(reversed(channels), reversed(self._factors(spec)), strict=True):
-            self.up.append(Up(before, after, factor, bilinear))
+        for after, pool in zip(reversed(channels), reversed(self.pools), strict=True):
+            self.up.append(Up(before, after, stride_of(pool, after), bilinear))
             self.decode.append(conv(2 * after if skips else after, after, 1))
             before = after
         self.head = nn.Conv2d(before, spec.outputs, kernel_size=1)
+        self._check_size(spec.input_shape)
 
-    def _factors(self, spec: DataSpec) -> list[int]:
-        """Return by how much each pooling shrinks its input."""
-        x = torch.zeros(1, *spec.input_shape)
-        factors = []
-        training = self.training
-        with torch.no_grad():
-            for down, pool in zip(self.down.eval(), self.pools.eval(), strict=True):
-                x = down(x)
-                try:
-                    pooled = pool(x)
-                except RuntimeError as error:
-                    raise ValueError(
-                        f"an image of {spec.input_shape} becomes too small for {len(self.down)} stages. "
-                        "Use fewer channels (stages) or pool=none."
-                    ) from error
-                factors.append(x.shape[-1] // pooled.shape[-1])
-                x = pooled
-        self.train(training)
-        return factors
+    def _check_size(self, input_shape: tuple[int, ...]) -> None:
+        """Raise ``ValueError`` if an image shrinks to nothing on the way down."""
+        try:
+            with torch.no_grad():
+                self.eval()(torch.zeros(1, *input_shape))
+        except RuntimeError as error:
+            raise ValueError(
+                f"an image of {input_shape} becomes too small for {len(self.down)} stages. "
+                "Use fewer channels (stages) or pool=none."
+            ) from error
+        self.train()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, classes, H, W)."""

@@ -1,0 +1,134 @@
+"""The options: what they refuse, and what every network has in common. The networks are tested in ``models/``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from ablate.kit import initialize
+from ablate.techniques import DataSpec, Init, Model, Regularizer, Task
+from tests.helpers import classes, generator, make, make_kit, pixels, refusal
+
+REGRESSION = DataSpec(Task.regression, (7,), 2)
+NETWORKS: list[tuple[str, dict[str, Any], DataSpec]] = [
+    ("mlp", {}, classes(5)),
+    ("mlp", {"residual": True, "depth": 3}, classes(1, 8, 8)),
+    ("mlp", {}, classes(4, 5)),
+    ("mlp", {"depth": 1}, REGRESSION),
+    ("cnn", {}, classes(1, 8, 8)),
+    ("cnn", {"head": "gap", "residual": True}, classes(2, 9, 7)),
+    ("lstm", {}, classes(6, 5)),
+    ("lstm", {"cell": "gru", "layers": 2, "readout": "mean"}, classes(6, 5)),
+    ("lstm", {"cell": "rnn"}, DataSpec(Task.regression, (6, 5), 2)),
+    ("fcn", {}, pixels(1, 12, 12)),
+    ("fcn", {"up": "bilinear", "skips": False}, pixels(2, 13, 11)),
+]
+
+
+@pytest.mark.parametrize("norm", ["none", "bn", "ln"])
+@pytest.mark.parametrize(("name", "params", "spec"), NETWORKS)
+def test_a_network_predicts_for_its_data_and_every_parameter_learns(
+    name: str, params: dict[str, Any], spec: DataSpec, norm: str
+) -> None:
+    torch.manual_seed(0)
+    model = make(Model, name, **params)
+    model.check(spec)
+    # A smooth activation: a unit of relu that is off for the whole batch would have no gradient.
+    kit = make_kit(act="tanh", norm=norm, pool="avg", reg={"dropout": make(Regularizer, "dropout", p=0.2)})
+    net = model.build(kit, spec)
+    initialize(net, make(Init, "he"), seed=0)
+    assert net.training
+    out = net(torch.randn(4, *spec.input_shape, generator=generator()))
+    per_pixel = spec.input_shape[1:] if spec.task is Task.segmentation else ()
+    assert out.shape == (4, spec.outputs, *per_pixel)
+    out.square().sum().backward()
+    for parameter_name, parameter in net.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert parameter.grad.isfinite().all(), parameter_name
+        # A bias before batch normalisation is taken out again, so that its gradient is zero but for rounding.
+        if norm != "bn" or not parameter_name.endswith("bias"):
+            assert parameter.grad.abs().max() > 0, parameter_name
+
+
+@pytest.mark.parametrize(("name", "params", "spec"), NETWORKS)
+def test_examples_do_not_mix_in_evaluation(name: str, params: dict[str, Any], spec: DataSpec) -> None:
+    kit = make_kit(norm="bn", pool="max", reg={"dropout": make(Regularizer, "dropout")})
+    net = make(Model, name, **params).build(kit, spec).eval()
+    x = torch.randn(4, *spec.input_shape, generator=generator())
+    with torch.no_grad():
+        torch.testing.assert_close(net(x)[1:2], net(x[1:2]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "advice"),
+    [
+        ("mlp", pixels(1, 8, 8), "fcn"),
+        ("cnn", classes(5), "digits"),
+        ("cnn", classes(8, 8), "digits"),
+        ("cnn", pixels(1, 8, 8), "fcn"),
+        ("lstm", classes(5), "digits_rows"),
+        ("lstm", classes(1, 8, 8), "digits_rows"),
+        ("fcn", classes(1, 8, 8), "digits_canvas"),
+        ("fcn", pixels(5), "digits_canvas"),
+    ],
+)
+def test_data_that_does_not_fit_is_refused_with_the_way_out(name: str, spec: DataSpec, advice: str) -> None:
+    with pytest.raises(ValueError, match="cannot take") as caught:
+        make(Model, name).check(spec)
+    assert spec.layout in str(caught.value)
+    assert spec.task.value in str(caught.value)
+    assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [
+        *[("mlp", p) for p in ("depth", "width")],
+        *[("cnn", p) for p in ("convs", "kernel_size", "stride", "dilation")],
+        *[("lstm", p) for p in ("hidden", "layers")],
+        *[("fcn", p) for p in ("kernel_size", "dilation")],
+    ],
+)
+@pytest.mark.parametrize("value", [0, -1])
+def test_sizes_below_one_are_refused(name: str, parameter: str, value: int) -> None:
+    assert f"{parameter} must be at least 1" in refusal(Model, name, **{parameter: value})
+
+
+@pytest.mark.parametrize("name", ["cnn", "fcn"])
+@pytest.mark.parametrize("channels", [[], [0], [8, -1]])
+def test_channels_without_a_positive_number_are_refused(name: str, channels: list[int]) -> None:
+    assert f"channels must list at least one positive number, not {channels}" in refusal(Model, name, channels=channels)
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ({"padding": -1}, "padding must be at least 0"),
+        ({"kernel_size": 4}, "kernel_size"),
+        ({"residual": True, "padding": 0}, "padding=0"),
+        ({"residual": True, "padding": 1, "dilation": 2}, "padding=1"),
+    ],
+)
+def test_convolutions_that_cannot_keep_the_size_are_refused(params: dict[str, Any], reason: str) -> None:
+    assert reason in refusal(Model, "cnn", **params)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "choices"),
+    [
+        ("cnn", "head", "fc, gap"),
+        ("lstm", "cell", "lstm, gru, rnn"),
+        ("lstm", "readout", "last, mean"),
+        ("fcn", "up", "transposed, bilinear"),
+    ],
+)
+def test_an_unknown_choice_is_refused_with_the_choices(name: str, parameter: str, choices: str) -> None:
+    assert choices in refusal(Model, name, **{parameter: "other"})
+
+
+def test_an_even_kernel_that_keeps_the_size_needs_an_even_dilation() -> None:
+    assert "kernel_size" in refusal(Model, "fcn", kernel_size=4)
+    assert "kernel_size" in refusal(Model, "cnn", kernel_size=2)
+    make(Model, "cnn", kernel_size=2, dilation=2)

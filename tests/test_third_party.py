@@ -1,0 +1,178 @@
+"""Somebody else's distribution, ``tests/third_party/ablate-extras``: installed, it is like what ships."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from ablate import technique
+from ablate.errors import ConfigError
+from ablate.record import Status, find
+from ablate.techniques import Norm, Optimizer
+
+SOURCE = Path(__file__).parent / "third_party" / "ablate-extras"
+Array = npt.NDArray[np.float64]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def version() -> str:
+    """Its version; without it every test here fails, saying what to do."""
+    try:
+        return metadata.version("ablate-extras")
+    except metadata.PackageNotFoundError:
+        pytest.fail(
+            f"These tests need ablate-extras. `make test` installs it; by hand: pip install --no-deps {SOURCE}",
+            pytrace=False,
+        )
+
+
+def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Call this Python in ``folder``."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def ablate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Call ``python -m ablate`` in ``folder``, as a person would."""
+    return python(folder, "-m", "ablate", *arguments)
+
+
+def options_of(kind: str, listing: str) -> list[str]:
+    """Return the names after ``kind`` in the table of ``--help``."""
+    (line,) = [line for line in listing.splitlines() if line.split()[:1] == [kind]]
+    return [word.rstrip("*") for word in line.split()]
+
+
+def test_help_lists_its_options(tmp_path: Path) -> None:
+    done = ablate(tmp_path, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "rms" in options_of("norm", done.stdout)
+    assert "lion" in options_of("opt", done.stdout)
+
+
+def test_plugins_lists_its_options_and_who_brought_them(tmp_path: Path, version: str) -> None:
+    done = ablate(tmp_path, "plugins")
+    assert done.returncode == 0, done.stderr
+    for option in ("norm=rms", "opt=lion"):
+        (line,) = [line for line in done.stdout.splitlines() if line.strip().startswith(option)]
+        assert f"ablate-extras {version}" in line
+
+
+def test_plugins_describes_one_in_full(tmp_path: Path) -> None:
+    done = ablate(tmp_path, "plugins", "opt=lion")
+    assert done.returncode == 0, done.stderr
+    for text in ("2302.06675", "opt.lr=0.0001", "opt.beta1=0.9", "opt.beta2=0.99", "opt.weight_decay=0.0"):
+        assert text in done.stdout
+
+
+def test_help_imports_it_but_neither_torch_nor_lightning(tmp_path: Path) -> None:
+    script = tmp_path / "help_and_modules.py"  # -X importtime would miss what importlib.import_module imports
+    script.write_text(
+        "import runpy, sys\n"
+        "sys.argv[1:] = ['--help']\n"
+        "try:\n"
+        "    runpy.run_module('ablate', run_name='__main__', alter_sys=True)\n"
+        "finally:\n"
+        "    print(*sys.modules, sep='\\n', file=sys.stderr)\n",
+        encoding="utf-8",
+    )
+    done = python(tmp_path, str(script))
+    assert "rms" in options_of("norm", done.stdout)
+    imported = set(done.stderr.split())
+    assert "ablate_extras" in imported
+    assert not imported & {"torch", "lightning", "pytorch_lightning", "ablate_extras_torch"}
+
+
+def test_a_sweep_over_its_options_and_ours(tmp_path: Path, version: str) -> None:
+    done = ablate(tmp_path, "-m", "norm=rms,none", "opt=lion,adam", "trainer.max_epochs=1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    records = find(tmp_path / "outputs")
+    assert [record.status for record in records] == [Status.finished] * 4
+    arms = {(record.facts.choices["norm"], record.facts.choices["opt"]) for record in records}
+    assert arms == {("rms", "lion"), ("rms", "adam"), ("none", "lion"), ("none", "adam")}
+    for record in records:
+        uses_it = record.facts.choices["norm"] == "rms" or record.facts.choices["opt"] == "lion"
+        assert record.facts.versions.get("ablate-extras") == (version if uses_it else None)
+
+
+@pytest.mark.parametrize("spatial", [0, 1, 2])
+def test_rms_agrees_with_its_formula(spatial: int) -> None:
+    features, eps = 5, 1e-3
+    rms = technique("norm", "rms", eps=eps)
+    assert isinstance(rms, Norm)
+    module = rms.build(features, spatial).double()
+    (scale,) = module.parameters()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        scale.copy_(torch.randn(features, generator=generator, dtype=torch.float64))
+    x = torch.randn(4, features, *(3, 2)[:spatial], generator=generator, dtype=torch.float64)
+
+    y = module(x)
+
+    rows: Array = np.moveaxis(x.numpy(), 1, -1)  # features last
+    root = np.sqrt((rows**2).sum(axis=-1, keepdims=True) / features + eps)
+    expected = np.moveaxis(rows / root * scale.detach().numpy(), -1, 1)
+    assert y.shape == x.shape
+    np.testing.assert_allclose(y.detach().numpy(), expected, rtol=0, atol=1e-12)
+    y.sum().backward()
+    assert scale.grad is not None
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_lion_agrees_with_its_formula(weight_decay: float) -> None:
+    lr, beta1, beta2 = 0.01, 0.8, 0.95
+    lion = technique("opt", "lion", lr=lr, beta1=beta1, beta2=beta2, weight_decay=weight_decay)
+    assert isinstance(lion, Optimizer)
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.nn.Parameter(torch.randn(3, 4, generator=generator, dtype=torch.float64))
+    optimizer = lion.build([weight])
+    w: Array = weight.detach().numpy().copy()
+    m: Array = np.zeros_like(w)
+    for _ in range(20):  # long enough for m to outweigh some gradients
+        weight.grad = torch.randn(3, 4, generator=generator, dtype=torch.float64)
+        g: Array = weight.grad.numpy().copy()
+        optimizer.step()
+
+        w = w - lr * (np.sign(beta1 * m + (1 - beta1) * g) + weight_decay * w)
+        m = beta2 * m + (1 - beta2) * g
+        np.testing.assert_allclose(weight.detach().numpy(), w, rtol=0, atol=1e-12)
+
+
+def test_lion_leaves_a_weight_without_gradient_alone() -> None:
+    lion = technique("opt", "lion", weight_decay=0.1)
+    assert isinstance(lion, Optimizer)
+    used, unused = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+    used.grad = torch.ones(2)
+    lion.build([used, unused]).step()
+    assert (unused == 1).all()
+    assert (used < 1).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "params"),
+    [
+        ("norm", "rms", {"eps": 0.0}),
+        ("opt", "lion", {"lr": 0.0}),
+        ("opt", "lion", {"beta1": 1.0}),
+        ("opt", "lion", {"beta2": -0.1}),
+        ("opt", "lion", {"weight_decay": -1.0}),
+    ],
+)
+def test_bad_parameters_are_refused_by_name(kind: str, name: str, params: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"{kind}={name}: {next(iter(params))} must"):
+        technique(kind, name, **params)
