@@ -105,7 +105,7 @@ def summary(record: Record, target: float | None = None) -> Convergence:
     """Return the convergence of one record; all None where it has no curve."""
     curves = record.curves()
     if "val/loss" not in curves or record.facts.metric not in curves:
-        return Convergence(None, None, None, None, None)
+        return Convergence(None, None, None, None, None, None)
     return convergence(
         curves["step"],
         curves[record.facts.metric],

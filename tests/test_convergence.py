@@ -39,5 +39,6 @@ def test_area_is_the_mean_loss_over_the_budget() -> None:
 def test_summary_of_a_run() -> None:
     found = convergence(STEPS, ACC, LOSS, higher_is_better=True, target=0.9)
     assert (found.steps_to_target, found.best, found.best_step, found.final) == (20, 0.9, 20, 0.8)
+    assert found.steps == 40
     diverged = convergence(STEPS, np.array([0.5, 0.4, np.nan]), LOSS * np.nan, higher_is_better=True)
     assert (diverged.best, diverged.final, diverged.area, diverged.steps_to_target) == (0.5, None, None, None)

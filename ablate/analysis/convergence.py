@@ -25,6 +25,8 @@ class Convergence:
     final: float | None
     area: float | None
     """Mean validation loss over the budget."""
+    steps: float | None
+    """Last measured step: the budget, where the run did not stop before."""
 
 
 def steps_to_target(steps: Floats, values: Floats, target: float, higher_is_better: bool) -> float | None:
@@ -64,4 +66,5 @@ def convergence(
         best_step=peak[1] if peak else None,
         final=final,
         area=area(steps, loss),
+        steps=float(steps[-1]) if len(steps) else None,
     )

@@ -82,14 +82,10 @@ def arms_table(sweep: Sweep) -> Table:
     table.add_column("status")
     for arm in _ranked(frame, sweep.higher_is_better):
         first = arm.iloc[0]
-        reached = arm["steps_to_target"].notna().sum()
-        steps = number_text(arm["steps_to_target"].mean(), digits=0)
-        if 0 < reached < len(arm):
-            steps += f" ({reached} of {len(arm)})"
         table.add_row(
             *(escape(level_text(first[label])) for label in labels),
             str(len(arm)),
-            steps,
+            _steps(arm, frame["steps"].max()),
             _mean_and_deviation(arm["best"]),
             _mean_and_deviation(arm["final"]),
             number_text(arm["area"].mean()),
@@ -120,6 +116,15 @@ def _legend(sweep: Sweep) -> list[str]:
     if len(sweep.records) == len({r.facts.arm_hash for r in sweep.records}) > 1:
         lines.append('One seed an arm: differences may be chance. For ten, add "seed=range(0,10)".')
     return lines
+
+
+def _steps(arm: pd.DataFrame, budget: float) -> str:
+    """Return the mean steps to the target; runs that did not reach it count with the budget, and it says so."""
+    reached = int(arm["steps_to_target"].notna().sum())
+    if not reached:
+        return "–"
+    mean = number_text(float(arm["steps_to_target"].fillna(budget).mean()), digits=0)
+    return mean if reached == len(arm) else f"≥{mean} ({reached}/{len(arm)})"
 
 
 def _mean_and_deviation(values: pd.Series) -> str:
