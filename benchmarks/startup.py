@@ -1,0 +1,92 @@
+"""What ``python -m ablate --help`` costs, against a bare Hydra application's ``--help`` and Python itself.
+
+    python benchmarks/startup.py [--rounds 10]
+
+The commands take turns, and each is compared with the others of its round: what else the machine is doing
+falls on all of them alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+AIM = 2.0  # --help may take so many times the bare application's
+
+BARE_APP = """\
+import hydra
+from omegaconf import DictConfig
+
+
+@hydra.main(version_base="1.3", config_path=".", config_name="config")
+def main(config: DictConfig) -> None:
+    print(config)
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+ABLATE, HYDRA, PYTHON = "python -m ablate --help", "bare Hydra app --help", "python -c pass"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--rounds", type=int, default=10)
+    rounds: int = parser.parse_args().rounds
+    if rounds < 1:
+        parser.error(f"--rounds must be at least 1, not {rounds}")
+    with tempfile.TemporaryDirectory() as folder:
+        times = measure(Path(folder), rounds)
+    print(table(times))
+    ratio = median_ratio(times[ABLATE], times[HYDRA])
+    print(f"\nAim: at most {AIM:g} times the bare Hydra app. {'Met' if ratio <= AIM else 'Missed'}: {ratio:.2f}.")
+
+
+def measure(folder: Path, rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of each command in each round, after one round that warms the caches."""
+    (folder / "app.py").write_text(BARE_APP, encoding="utf-8")
+    (folder / "config.yaml").write_text("lr: 0.1\n", encoding="utf-8")
+    commands = {
+        ABLATE: [sys.executable, "-m", "ablate", "--help"],
+        HYDRA: [sys.executable, "app.py", "--help"],
+        PYTHON: [sys.executable, "-c", "pass"],
+    }
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for number in range(rounds + 1):
+        for name, command in commands.items():
+            elapsed = seconds(command, folder)
+            if number > 0:
+                times[name].append(elapsed)
+    return times
+
+
+def seconds(command: Sequence[str], folder: Path) -> float:
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    start = time.perf_counter()
+    subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - start
+
+
+def median_ratio(times: Sequence[float], base: Sequence[float]) -> float:
+    return statistics.median(a / b for a, b in zip(times, base, strict=True))
+
+
+def table(times: dict[str, list[float]]) -> str:
+    """Return one line per command: median milliseconds, and the medians of the ratios within a round."""
+    lines = [f"{'median of ' + str(len(times[ABLATE])) + ' rounds':<26}{'ms':>8}{'× Hydra app':>14}{'× Python':>11}"]
+    for name, own in times.items():
+        against = [median_ratio(own, times[base]) for base in (HYDRA, PYTHON)]
+        lines.append(f"{name:<26}{1000 * statistics.median(own):>8.0f}{against[0]:>14.2f}{against[1]:>11.2f}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

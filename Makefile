@@ -1,0 +1,60 @@
+# The commands of this repository; `make help` lists them.
+# Each makes the virtual environment if it is missing, and mends it when what it is made from has changed.
+
+PYTHON ?= python3
+VENV ?= .venv
+SWEEP ?= norm=bn,none opt=sgd,adam
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+EXTRAS := tests/third_party/ablate-extras
+
+.DEFAULT_GOAL := help
+.PHONY: help sweep test lint bench constraints clean
+
+help: ## list the commands
+	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 14
+
+sweep: $(VENV)/.installed ## train the four arms of norm=bn,none opt=sgd,adam; SWEEP="…" for others
+	$(BIN)/python -m ablate -m $(SWEEP)
+
+test: $(VENV)/.installed-extras ## run the tests; ARGS="-k norm" goes to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed ## check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed ## measure what --help costs
+	$(BIN)/python benchmarks/startup.py $(ARGS)
+
+constraints: ## renew constraints.txt: the newest versions that pyproject.toml allows, torch aside
+	scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+	grep '^torch==' constraints.txt > "$$scratch/torch.txt" && \
+	$(PYTHON) -m venv "$$scratch/venv" && \
+	"$$scratch/venv/bin/pip" install --quiet --editable '.[dev]' --constraint "$$scratch/torch.txt" && \
+	"$$scratch/venv/bin/pip" freeze --exclude-editable | sed 's/+cpu$$//' > "$$scratch/pins.txt" && \
+	{ grep '^#' constraints.txt; cat "$$scratch/pins.txt"; } > "$$scratch/new.txt" && \
+	cp "$$scratch/new.txt" constraints.txt
+
+clean: ## remove the environment, builds and caches; outputs/ stays
+	rm -rf .venv build dist *.egg-info $(EXTRAS)/build $(EXTRAS)/*.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find ablate plugins conf tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[dev]' --constraint constraints.txt
+	@touch $@
+
+# Somebody else's plugin, installed as a person would install it: the tests of plugins run against a real one.
+# Its build folder would keep modules that have been renamed.
+$(VENV)/.installed-extras: $(VENV)/.installed $(EXTRAS)/pyproject.toml $(wildcard $(EXTRAS)/*.py)
+	rm -rf $(EXTRAS)/build
+	$(PIP) --force-reinstall --no-deps ./$(EXTRAS)
+	@touch $@
