@@ -141,7 +141,7 @@ def test_building_leaves_running_statistics_alone() -> None:
 
 @pytest.mark.parametrize(("shape", "channels"), [((1, 24, 6), [2, 2]), ((1, 9, 3), [2])])
 def test_every_part_of_the_bottom_reaches_the_prediction(shape: tuple[int, int, int], channels: list[int]) -> None:
-    net = make(Model, "fcn", channels=channels).build(make_kit(pool="max"), pixels(*shape))
+    net = built(shape, channels=channels)
     bottom: list[Tensor] = []
 
     def keep(_: nn.Module, __: object, out: Tensor) -> None:
@@ -149,7 +149,7 @@ def test_every_part_of_the_bottom_reaches_the_prediction(shape: tuple[int, int, 
         bottom.append(out)
 
     net.get_submodule("bottom").register_forward_hook(keep)
-    net.eval()(torch.randn(1, *shape)).sum().backward()
+    net(normal(1, *shape).double()).square().sum().backward()
     assert bottom[0].grad is not None
     assert (bottom[0].grad.abs().sum((0, 1, 3)) > 0).all()
 
