@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
@@ -126,6 +126,7 @@ class AblationModule(pl.LightningModule):
         self.test_metrics = metrics_for(spec, target_scale)
         self.judge = JUDGES[spec.task]
         self.diverged = False
+        self._budget = 0
         self._generator = torch.Generator().manual_seed(seed)
         self._interval = Interval()
 
@@ -160,7 +161,7 @@ class AblationModule(pl.LightningModule):
 
     def on_before_optimizer_step(self, _: torch.optim.Optimizer) -> None:
         """Measure the gradient before the last step of each interval (of every step where batches accumulate)."""
-        last = self._interval.batches == self.trainer.val_check_interval
+        last = self._interval.batches == self.trainer.val_check_interval or self.trainer.global_step + 1 == self._budget
         if last or self.trainer.accumulate_grad_batches > 1:
             gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
             self._interval.grad_norm = torch.nn.utils.get_total_norm(gradients)
@@ -168,6 +169,12 @@ class AblationModule(pl.LightningModule):
     def on_train_start(self) -> None:
         """Start the clock of the first interval."""
         self._interval = Interval()
+        self._budget = int(self.trainer.estimated_stepping_batches)
+
+    def on_train_batch_end(self, outputs: Any, batch: Examples, batch_idx: int) -> None:
+        """Ask for a last point of the curves where the budget ends between two: Lightning measures before it stops."""
+        if self.trainer.global_step >= self._budget:
+            self.trainer.should_stop = True
 
     def on_validation_start(self) -> None:
         """Stop the clock of the training steps."""

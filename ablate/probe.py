@@ -31,8 +31,9 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
     """Return a digest of the network that ``config`` makes: two equal ones train alike.
 
     It covers the initial weights, and with weights that no initialiser has chosen (zeros would hide
-    everything behind them) the training output, the evaluation output, the buffers left behind and the
-    penalties. Regularizers that act through batches or callbacks are told apart by their parameters.
+    everything behind them) the training output with its gradients (layers may differ in these alone), the
+    evaluation output, the buffers left behind and the penalties. Regularizers that act through batches or
+    callbacks are told apart by their parameters.
     """
     digest = hashlib.sha256()
     with isolate_rng():
@@ -47,10 +48,15 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
         for mode in (True, False):
             pl.seed_everything(config.seed, verbose=False)
             module.model.train(mode)
-            with torch.no_grad():
+            with torch.set_grad_enabled(mode):
                 prediction = _try(module, x, config)
-                digest.update(prediction.numpy().tobytes())
-                digest.update(module.criterion(prediction, y).numpy().tobytes())
+                loss = module.criterion(prediction, y)
+            digest.update(prediction.detach().numpy().tobytes())
+            digest.update(loss.detach().numpy().tobytes())
+            if loss.requires_grad:
+                parameters = [p for p in module.model.parameters() if p.requires_grad]
+                for gradient in torch.autograd.grad(loss, parameters, allow_unused=True):
+                    digest.update(b"" if gradient is None else gradient.numpy().tobytes())
         _add_state(digest, module.model)
         for reg in module.reg:
             penalty = reg.penalty(module.model)

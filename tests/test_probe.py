@@ -109,6 +109,7 @@ def test_false_ablations_are_refused_before_anything_trains(arguments: tuple[str
         ("norm=bn,none", "pool=max"),  # repeats the default: claims nothing
         ("init=zeros,he", "act=relu,tanh"),  # zeros hide the activation, which is there all the same
         ("opt.lr=0.1,0.01",),
+        ("norm=bn", "norm.eps=1e-3,1e-5"),  # leaving norm=bn out would leave its parameter without a norm
     ],
 )
 def test_sweeps_that_compare_something_pass(arguments: tuple[str, ...]) -> None:

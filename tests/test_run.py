@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -61,6 +62,16 @@ def test_accumulated_batches_count_as_one_step(short_config: Maker) -> None:
 
 def test_a_last_batch_of_one_example_trains_with_batch_norm(short_config: Maker) -> None:
     assert ablate.run(short_config("norm=bn", "data.train_size=65")).status is Status.finished
+
+
+@pytest.mark.parametrize("budget", ["trainer.max_steps=7", "data.train_size=112"])
+def test_the_last_point_is_at_the_end_of_the_budget(short_config: Maker, budget: str) -> None:
+    # 7 steps and 3 points: one after every 2 steps, and one at the end
+    record = ablate.run(short_config("data.batch_size=16", "trainer.validations=3", budget))
+    curves = record.curves()
+    assert curves["step"].tolist() == [2, 4, 6, 7]
+    assert np.isfinite(curves["grad_norm"]).all()
+    assert torch.load(record.folder / "last.ckpt", weights_only=True)["global_step"] == 7
 
 
 def test_max_steps_is_the_budget(short_config: Maker) -> None:

@@ -82,7 +82,9 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) ->
         return config
 
     def without(arm: Arm, setting: Setting) -> Config:
-        return compose(arm, [s for s in fixed if s is not setting and not s.key.startswith(f"{setting.key}.")])
+        # its parameters go with it, swept or not: the option in its place does not have them
+        rest = {key: level for key, level in arm.items() if not key.startswith(f"{setting.key}.")}
+        return compose(rest, [s for s in fixed if s is not setting and not s.key.startswith(f"{setting.key}.")])
 
     arms = [(arm, compose(arm, fixed)) for arm in full(factors)]
     prober = Prober()

@@ -92,6 +92,7 @@ def _train(record: Record, config: Config) -> None:
     val, test = (Batches(split, max(size, EVALUATION_BATCH)) for split in dataset.splits[1:])
     trainer = _trainer(config, record, len(train), module)
     trainer.fit(module, train, val)
+    trainer.save_checkpoint(record.folder / "last.ckpt")  # ModelCheckpoint's own "last" is the last that was best
     if module.diverged:
         facts.status = Status.diverged
         facts.error = f"The loss was no longer finite at step {trainer.global_step}."
@@ -112,7 +113,6 @@ def _trainer(config: Config, record: Record, batches: int, module: AblationModul
         filename="best",
         monitor=record.facts.metric,
         mode="max" if record.facts.higher_is_better else "min",
-        save_last=True,
         enable_version_counter=False,
     )
     return pl.Trainer(
