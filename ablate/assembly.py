@@ -31,7 +31,7 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
     try:
         config.model.check(spec)
         model = config.model.build(kit_of(config), spec)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         raise ConfigError(
             f"model={config.choices()['model']} on data={config.choices()['data']}: {str(error).rstrip('.')}."
         ) from error

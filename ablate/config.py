@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -31,13 +32,16 @@ from ablate.techniques import (
     Technique,
 )
 
+_FOLDER = re.compile(r"(?!\.)[A-Za-z0-9.,+=_-]{1,200}")
+
 
 @dataclass
 class TrainerConfig:
     """How long and on what to train; handed to Lightning's Trainer.
 
-    ``validations`` is the number of points at which the curves are measured, spread evenly over the run.
-    ``threads`` limits torch's CPU threads: small models are fastest, and repeatable, on one.
+    ``max_steps``, in optimizer steps, takes the place of ``max_epochs``. ``validations`` is the number of points at
+    which the curves are measured, spread evenly over the run. ``threads`` limits torch's CPU threads: small models
+    are fastest, and repeatable, on one.
     """
 
     max_epochs: int = 20
@@ -45,7 +49,6 @@ class TrainerConfig:
     validations: int = 20
     accelerator: str = "auto"
     devices: int = 1
-    strategy: str = "auto"
     precision: str = "32-true"
     accumulate_grad_batches: int = 1
     gradient_clip_val: float | None = None
@@ -55,7 +58,9 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         at_least(1, max_epochs=self.max_epochs, max_steps=self.max_steps, validations=self.validations)
-        at_least(1, devices=self.devices, threads=self.threads, accumulate_grad_batches=self.accumulate_grad_batches)
+        at_least(1, threads=self.threads, accumulate_grad_batches=self.accumulate_grad_batches)
+        if self.devices != 1:
+            raise ValueError(f"devices must be 1, not {self.devices}: a run trains on one device")
         if self.gradient_clip_val is not None:
             positive(gradient_clip_val=self.gradient_clip_val)
 
@@ -83,6 +88,12 @@ class Config:
     label: str | None = None
     output_dir: str = "outputs"
     target: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be a whole number from 0 to 4294967295, not {self.seed}")
+        if self.name is not None and not _FOLDER.fullmatch(self.name):
+            raise ValueError(f"name must be a plain folder name of letters, digits and . , + = _ -, not '{self.name}'")
 
     def techniques(self) -> dict[str, Technique]:
         """Return the chosen techniques by their dotted key: ``norm``, ``opt``, …, ``reg.l2``."""
@@ -188,6 +199,9 @@ def to_config(tree: DictConfig) -> Config:
     except ValueError as error:
         raise ConfigError(_locate(tree, error)) from error
     assert isinstance(config, Config)
+    for key, technique in config.techniques().items():
+        if not registry().knows(technique):
+            raise ConfigError(f"{key} has parameters, but was not chosen: write {key.replace('.', '=')}.")
     return config
 
 

@@ -38,8 +38,8 @@ class Dataset:
 
     splits: Splits
     spec: DataSpec
-    target_scale: float = 1.0
-    """Standard deviation of the raw training targets of a regression, to give errors in the data's own unit."""
+    target_scale: Tensor
+    """Standard deviations of a regression's raw training targets (targets,), to give errors in the data's own unit."""
 
 
 def random_split(x: Tensor, y: Tensor, seed: int) -> Splits:
@@ -59,11 +59,11 @@ def prepare(data: Data, seed: int) -> Dataset:
         splits = splits._replace(train=Examples(*(t[: data.train_size] for t in splits.train)))
     shift, factor = scaling(splits.train.x, data.scale)
     splits = Splits(*(Examples((s.x - shift) * factor, s.y) for s in splits))
-    target_scale = 1.0
+    target_scale = torch.ones(())
     if data.task is Task.regression:
         mean, factor = scaling(splits.train.y, Scale.standard)
         splits = Splits(*(Examples(s.x, (s.y - mean) * factor) for s in splits))
-        target_scale = float((1 / factor).mean())
+        target_scale = 1 / factor
         outputs = splits.train.y.shape[1]
     else:
         outputs = 1 + max(int(s.y.max()) for s in splits)

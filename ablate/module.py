@@ -45,18 +45,20 @@ JUDGES = {
 
 
 class ScaledMeanAbsoluteError(MeanAbsoluteError):
-    """Mean absolute error in the unit of the raw targets: ``scale · mean |prediction - target|``."""
+    """Mean absolute error in the unit of the raw targets: mean of scale · |prediction - target|, scale (targets,)."""
 
-    def __init__(self, scale: float) -> None:
+    scale: Tensor
+
+    def __init__(self, scale: Tensor) -> None:
         super().__init__()
-        self.scale = scale
+        self.register_buffer("scale", scale, persistent=False)
 
-    def compute(self) -> Tensor:
-        """Return the error so far."""
-        return super().compute() * self.scale
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Add a batch, both (B, targets)."""
+        super().update(preds * self.scale, target * self.scale)
 
 
-def metrics_for(spec: DataSpec, target_scale: float) -> MetricCollection:
+def metrics_for(spec: DataSpec, target_scale: Tensor) -> MetricCollection:
     """Return the metrics of a task: accuracy · R2 and mean absolute error · mean intersection over union."""
     metrics: dict[str, Metric | MetricCollection]
     if spec.task is Task.classification:
@@ -112,7 +114,7 @@ class AblationModule(pl.LightningModule):
         opt: Optimizer,
         sched: Schedule,
         reg: Mapping[str, Regularizer],
-        target_scale: float = 1.0,
+        target_scale: Tensor,
         seed: int = 0,
     ) -> None:
         super().__init__()

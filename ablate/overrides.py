@@ -59,6 +59,8 @@ def parse(arguments: Sequence[str], loader: ConfigLoader | None = None) -> list[
 def _setting(override: Override) -> Setting:
     text = override.input_line or ""
     key = override.key_or_group
+    if "${" in text:
+        raise ConfigError(f"{text}: a setting cannot refer to others (${{…}}), or seeds and arms would be mixed up.")
     if override.is_delete():
         choices = f" Write {key}=none for 'no technique'." if key in KINDS and "none" in registry().options(key) else ""
         raise ConfigError(f"{text}: a setting cannot be deleted, only changed.{choices}")
@@ -102,6 +104,8 @@ def check(
                 _check_parameter(setting, chosen.get(setting.root, (defaults[setting.root],)))
         else:
             _check_plain(setting, presets)
+    if {"trainer.max_epochs", "trainer.max_steps"} <= {s.key for s in settings}:
+        raise ConfigError("trainer.max_epochs and trainer.max_steps both set the budget: give one of them.")
     return _repeated(settings)
 
 
@@ -167,6 +171,10 @@ def _check_plain(setting: Setting, presets: Collection[str]) -> None:
         )
     if setting.root == "trainer":
         fields = [f.name for f in dataclasses.fields(TrainerConfig)]
+        if setting.key == "trainer":
+            raise ConfigError(
+                f"{setting.text}: trainer is a group of settings: trainer.max_epochs=5, {', '.join(fields)}."
+            )
         if (name := setting.key.partition(".")[2]) not in fields:
             raise ConfigError(
                 f"{setting.text}: trainer has no setting '{name}'.{did_you_mean(name, fields)} "

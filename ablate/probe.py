@@ -9,7 +9,6 @@ model, so that it holds for anybody's plugin.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 import lightning.pytorch as pl
 import torch
@@ -21,6 +20,7 @@ from ablate.config import Config
 from ablate.dataset import Dataset
 from ablate.errors import ConfigError
 from ablate.module import AblationModule
+from ablate.techniques import Regularizer
 
 _EXAMPLES = 8  # enough for batch statistics to be defined
 PROBED = ("act", "init", "norm", "reg", "pool", "loss", "model")
@@ -43,8 +43,9 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
         examples = dataset.splits.train
         count = min(_EXAMPLES, config.data.batch_size, len(examples.x))
         x = torch.randn(count, *dataset.spec.input_shape, generator=_generator())
-        _randomise(module.model)
-        y = examples.y[: len(x)]
+        _randomise(module.double().model)  # in float64, where eps=1e-8 and 1e-9 are not the same
+        x, y = x.double(), examples.y[:count]
+        y = y.double() if y.is_floating_point() else y
         for mode in (True, False):
             pl.seed_everything(config.seed, verbose=False)
             module.model.train(mode)
@@ -61,8 +62,7 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
         for reg in module.reg:
             penalty = reg.penalty(module.model)
             digest.update(b"" if penalty is None else penalty.detach().numpy().tobytes())
-            changed = reg.transform(x, y, _generator())
-            if reg.callbacks() or not _same(changed, (x, y)):
+            if reg.callbacks() or type(reg).transform is not Regularizer.transform:
                 digest.update(repr(reg).encode())
     return digest.hexdigest()
 
@@ -71,20 +71,17 @@ def _try(module: AblationModule, x: torch.Tensor, config: Config) -> torch.Tenso
     """Return the prediction; a batch that the network refuses is the configuration's fault, known in time."""
     try:
         prediction: torch.Tensor = module(x)
-    except ValueError as error:
+    except Exception as error:  # whatever a plugin raises
+        chosen = " ".join(f"{kind}={name}" for kind, name in config.choices().items() if kind in PROBED)
         raise ConfigError(
-            f"model={config.choices()['model']} with norm={config.choices()['norm']} cannot train on batches of "
-            f"{len(x)} ({error}). Change data.batch_size, or a technique that needs more examples."
+            f"{chosen} cannot be trained: a batch of {len(x)} examples {tuple(x.shape[1:])} fails with "
+            f"{type(error).__name__}: {error}."
         ) from error
     return prediction
 
 
 def _generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
-
-
-def _same(a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> bool:
-    return all(left is right or torch.equal(left, right) for left, right in zip(a, b, strict=True))
 
 
 @torch.no_grad()

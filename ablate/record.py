@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import yaml
+from filelock import FileLock, Timeout
 
 from ablate.config import Config
 from ablate.errors import RecordError
@@ -46,6 +47,8 @@ class Status(StrEnum):
     diverged = "diverged"
     failed = "failed"
     interrupted = "interrupted"
+    missing = "missing"
+    """Never begun."""
 
     @property
     def done(self) -> bool:
@@ -68,8 +71,8 @@ class Facts:
     metric: str = "val/loss"
     """The validation metric that the run is judged by."""
     higher_is_better: bool = False
-    test: dict[str, float] = field(default_factory=dict)
-    """Test metrics of the weights with the best validation metric."""
+    test: dict[str, float | None] = field(default_factory=dict)
+    """Test metrics of the weights with the best validation metric; None where one is not finite."""
     parameters: int | None = None
     started: str | None = None
     seconds: float | None = None
@@ -98,13 +101,31 @@ class Record:
             return Status.interrupted
         return self.facts.status
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether another process is training this run now."""
-        return self.status is Status.running and (self.facts.pid, self.facts.host) != (
-            os.getpid(),
-            socket.gethostname(),
-        )
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for this process; raise ``RecordError`` where another holds it.
+
+        The operating system frees the lock of a process that ends, however it ends.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / ".lock", timeout=0)
+            lock.acquire()
+        except Timeout as error:
+            raise RecordError(
+                f"{self.folder} is being trained by another process. Wait for it, or choose another name=."
+            ) from error
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def reload(self) -> None:
+        """Read again what another process may have written, where there is anything."""
+        if (self.folder / "record.json").exists():
+            self.facts = read(self.folder).facts
 
     @property
     def checkpoint(self) -> Path:
@@ -120,7 +141,8 @@ class Record:
 
     def save(self) -> None:
         """Write ``record.json``."""
-        write_atomically(self.folder / "record.json", json.dumps(asdict(self.facts), indent=2) + "\n")
+        text = json.dumps(asdict(self.facts), indent=2, allow_nan=False)
+        write_atomically(self.folder / "record.json", text + "\n")
 
     def curves(self) -> Curves:
         """Return ``step`` and every logged scalar, one value per validation; empty before the first."""
@@ -154,7 +176,7 @@ def open_record(config: Config) -> Record:
     return Record(
         folder,
         Facts(
-            status=Status.interrupted,
+            status=Status.missing,
             arm=config.label or "default",
             arm_hash=digest,
             seed=config.seed,
@@ -178,10 +200,15 @@ def read(folder: Path) -> Record:
     return Record(folder, facts)
 
 
-def find(root: Path) -> list[Record]:
-    """Return every record under ``root``, by arm and seed."""
-    records = [read(path.parent) for path in root.rglob("record.json")]
-    return sorted(records, key=lambda r: (r.folder.parent.as_posix(), r.facts.seed))
+def find(root: Path) -> tuple[list[Record], list[str]]:
+    """Return every record under ``root``, by arm and seed, and a sentence for each that cannot be read."""
+    records, problems = [], []
+    for path in root.rglob("record.json"):
+        try:
+            records.append(read(path.parent))
+        except RecordError as error:
+            problems.append(str(error))
+    return sorted(records, key=lambda r: (r.folder.parent.as_posix(), r.facts.seed)), sorted(problems)
 
 
 def write_curves(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
@@ -208,7 +235,7 @@ def atomic(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise RecordError(f"{path.parent} cannot be written ({error.strerror}). Choose another output_dir.") from error
+        raise unwritable(path.parent, error) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -216,6 +243,11 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def unwritable(folder: Path, error: OSError) -> RecordError:
+    """Return the error to raise for a folder that cannot be written."""
+    return RecordError(f"{folder} cannot be written ({error.strerror}). Choose another output_dir.")
 
 
 def _alive(pid: int | None, host: str | None) -> bool:

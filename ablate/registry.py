@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import inspect
+import json
 import re
 from dataclasses import dataclass
 from importlib import metadata
@@ -21,6 +23,9 @@ from ablate.errors import ConfigError, PluginError, did_you_mean
 from ablate.techniques import KINDS, Technique
 
 BUILTIN = "lightning-ablate"
+SESSION = "this session"
+"""The distribution of what a script or notebook registers."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -57,12 +62,11 @@ class Registry:
         self._options: dict[str, dict[str, Option]] = {kind: {} for kind in KINDS}
         self._by_class: dict[type[Technique], Option] = {}
 
-    def add(
-        self, name: str, technique: type[Technique], distribution: str = "this session", version: str = "0"
-    ) -> None:
+    def add(self, name: str, technique: type[Technique], distribution: str = SESSION, version: str = "") -> None:
         """Add an option, or raise ``PluginError`` saying what its author has to change."""
-        option = Option(_kind_of(name, technique), name, technique, distribution, version)
+        option = Option(_kind_of(name, technique), name, technique, distribution, version or _source_version(technique))
         _check_dataclass(option)
+        self._forget_earlier_edition(option)
         if (other := self._options[option.kind].get(name)) is not None:
             raise PluginError(
                 f"{option.source} registers {option.kind}={name}, which {other.source} has already registered. "
@@ -75,6 +79,18 @@ class Registry:
             )
         self._options[option.kind][name] = option
         self._by_class[technique] = option
+
+    def _forget_earlier_edition(self, option: Option) -> None:
+        """Let a cell of a notebook be run again: its class takes the place of the one it made before."""
+        before = self._options[option.kind].get(option.name)
+        if before is not None and before.distribution == option.distribution == SESSION:
+            same = (before.cls.__module__, before.cls.__qualname__) == (option.cls.__module__, option.cls.__qualname__)
+            if same:
+                del self._options[option.kind][option.name], self._by_class[before.cls]
+
+    def knows(self, technique: Technique) -> bool:
+        """Say whether ``technique`` is an instance of a registered option."""
+        return type(technique) in self._by_class
 
     def options(self, kind: str) -> dict[str, Option]:
         """Return the options of ``kind`` by name, sorted."""
@@ -109,6 +125,15 @@ class Registry:
                 store.store(name=name, group=kind, node=node, package=kind, provider=option.distribution)
 
 
+def _source_version(technique: Any) -> str:
+    """Return a digest of the class's source: what a session registers has no version, but its runs depend on it."""
+    try:
+        source = inspect.getsource(technique)
+    except (OSError, TypeError):  # typed into a console that keeps no source
+        return "0"
+    return hashlib.sha256(source.encode()).hexdigest()[:8]
+
+
 def _kind_of(name: str, technique: type[Technique]) -> str:
     if not (inspect.isclass(technique) and issubclass(technique, Technique) and technique.kind in KINDS):
         bases = ", ".join(base.__name__ for base in KINDS.values())
@@ -136,8 +161,8 @@ def _check_dataclass(option: Option) -> None:
     if not option.summary or option.summary.startswith(f"{cls.__name__}("):
         raise PluginError(f"{option.source}: {cls.__name__} needs a docstring; its first line is shown in --help.")
     try:
-        OmegaConf.structured(cls)
-    except (OmegaConfBaseException, ValueError) as error:
+        json.dumps(OmegaConf.to_container(OmegaConf.structured(cls), enum_to_str=True))
+    except (OmegaConfBaseException, ValueError, TypeError) as error:
         raise PluginError(
             f"{option.source}: {cls.__name__} has a parameter that cannot be given on the command line "
             f"({str(error).splitlines()[0]}). Use bool, int, float, str, Enum, or lists, dicts and optionals of them."
@@ -172,7 +197,10 @@ def registry() -> Registry:
                 f"The plugin '{point.name}' of {source[0]} {source[1]} cannot be loaded from {point.value} "
                 f"({type(error).__name__}: {error}). Mend or uninstall it: pip uninstall {source[0]}."
             ) from error
-        manager.register(plugin, name=f"{source[0]}:{point.name}")
+        try:
+            manager.register(plugin, name=f"{source[0]}:{point.name}")
+        except pluggy.PluginValidationError as error:
+            raise PluginError(f"{str(error).splitlines()[-1]} The hook is register_techniques(register).") from error
         if not manager.get_hookcallers(plugin):
             raise PluginError(
                 f"The plugin '{point.name}' of {source[0]} {source[1]} ({point.value}) has no hook. "
@@ -194,8 +222,16 @@ def collect(manager: pluggy.PluginManager, sources: dict[ModuleType, tuple[str, 
     for impl in reversed(manager.hook.register_techniques.get_hookimpls()):
         plugin = impl.plugin
         assert isinstance(plugin, ModuleType)
-        distribution, version = sources.get(plugin, ("this session", "0"))
-        impl.function(register=functools.partial(found.add, distribution=distribution, version=version))
+        distribution, version = sources.get(plugin, (SESSION, ""))
+        try:
+            impl.function(register=functools.partial(found.add, distribution=distribution, version=version))
+        except PluginError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"The hook of {plugin.__name__} ({distribution} {version}) fails with {type(error).__name__}: {error}. "
+                f"Mend or uninstall it: pip uninstall {distribution}."
+            ) from error
     return found
 
 

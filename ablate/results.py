@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,7 +19,7 @@ class Sweep:
     """The runs of a sweep, in its order: arms first, then seeds.
 
     ``factors`` are the swept settings (the seed left out); ``target`` is the value of the validation metric
-    for "steps to target", by default what the first arm reaches (median of its seeds) less 0.01.
+    for "steps to target", by default what the first arm that finished reaches (median of its seeds) less 0.01.
     """
 
     def __init__(
@@ -29,15 +29,21 @@ class Sweep:
         records: Sequence[Record],
         factors: Sequence[str],
         target: float | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.folder = folder
         self.records = list(records)
         self.factors = list(factors)
         self._target = target
+        self._labels = labels or {}
 
     def __repr__(self) -> str:
         return f"Sweep({self.name!r}, {len(self.records)} runs, factors={self.factors})"
+
+    def label(self, record: Record) -> str:
+        """Return what this sweep calls the record's arm; another sweep may have made it under another name."""
+        return self._labels.get(record.facts.arm_hash, record.facts.arm)
 
     @property
     def metric(self) -> str:
@@ -61,8 +67,8 @@ class Sweep:
             reached = [c.best for r in runs if r.status is Status.finished and (c := summary(r)).best is not None]
             if reached:
                 margin = TARGET_MARGIN if self.higher_is_better else -TARGET_MARGIN
-                source = f"the best of the first arm, {runs[0].facts.arm}, less {TARGET_MARGIN}"
-                return float(np.median(reached)) - margin, source
+                worse = f"{'less' if self.higher_is_better else 'plus'} {TARGET_MARGIN}"
+                return float(np.median(reached)) - margin, f"the best of {self.label(runs[0])}, {worse}"
         return None, "no run has finished"
 
     def frame(self) -> pd.DataFrame:
@@ -73,7 +79,7 @@ class Sweep:
             facts = record.facts
             rows.append(
                 {
-                    "arm": facts.arm,
+                    "arm": self.label(record),
                     **{factor: facts.settings.get(factor) for factor in self.factors},
                     "seed": facts.seed,
                     "status": str(record.status),
@@ -82,6 +88,7 @@ class Sweep:
                     "parameters": facts.parameters,
                     "seconds": facts.seconds,
                     "folder": str(record.folder),
+                    "arm_hash": facts.arm_hash,
                 }
             )
         return pd.DataFrame(rows)
@@ -95,7 +102,7 @@ class Sweep:
                 continue
             wide = pd.DataFrame(curves).melt("step", var_name="metric", value_name="value").dropna()
             facts = record.facts
-            keys = {"arm": facts.arm, **{f: facts.settings.get(f) for f in self.factors}, "seed": facts.seed}
+            keys = {"arm": self.label(record), **{f: facts.settings.get(f) for f in self.factors}, "seed": facts.seed}
             parts.append(wide.assign(**keys)[[*keys, "step", "metric", "value"]])
         columns = ["arm", *self.factors, "seed", "step", "metric", "value"]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

@@ -99,4 +99,6 @@ _SHORT = {"trainer.max_epochs": 1, "trainer.validations": 2, "data.train_size": 
 def short(*settings: str) -> list[str]:
     """Return ``settings`` and, where they do not say otherwise, those of an mlp that trains in a tenth of a second."""
     said = {setting.partition("=")[0] for setting in settings}
+    if "trainer.max_steps" in said:
+        said.add("trainer.max_epochs")
     return [*settings, *(f"{key}={value}" for key, value in _SHORT.items() if key not in said)]

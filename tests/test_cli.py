@@ -58,6 +58,7 @@ def test_nothing_but_outputs_is_left_behind(tmp_path: Path) -> None:
         (["plugins", "nrom"], "no kind 'nrom'"),
         (["plugins", "norm=x"], "no such option"),
         (["--config-name", "mine"], "--config-dir"),
+        (["-m", "norm=bn,none", "hydra/sweeper=basic"], "the sweeper is ablate's own"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_status_2(
@@ -121,6 +122,40 @@ def test_presets_from_a_folder_of_ones_own(tmp_path: Path, capsys: pytest.Captur
     assert main(short("--config-dir", str(folder.parent), "+experiment=wide")) == 0
     (path,) = Path("outputs").rglob("record.json")
     assert json.loads(path.read_text())["settings"]["norm.eps"] == 0.01
+
+
+def test_presets_can_be_swept_and_name_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "presets" / "experiment"
+    folder.mkdir(parents=True)
+    for name, norm in (("a", "bn"), ("b", "ln")):
+        text = f"# @package _global_\ndefaults:\n  - override /norm: {norm}\n  - override /model: cnn\n"
+        (folder / f"{name}.yaml").write_text(text + "model: {channels: [4]}\ntrainer: {max_epochs: 1}\n")
+    assert main(["--config-dir", str(folder.parent), "-m", "+experiment=a,b", "data.train_size=64"]) == 0
+    records = [json.loads(path.read_text()) for path in Path("outputs/digits-cnn").rglob("record.json")]
+    assert {record["choices"]["norm"] for record in records} == {"bn", "ln"}
+
+
+def test_a_glob_over_options_is_a_sweep(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-m", "norm=glob(*n)", *short()]) == 0
+    assert "norm=ln" in capsys.readouterr().out
+
+
+def test_shell_completion_and_version_are_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "complete -o nospace" in run("-sc", "install=bash", cwd=tmp_path).stdout
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("lightning-ablate ")
+
+
+def test_an_unreadable_neighbour_is_named_and_hides_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["-m", "norm=bn,none", *short()])
+    broken = next(Path("outputs").glob("*/norm=bn*")) / "seed=0" / "record.json"
+    broken.write_text("{")
+    assert main(["norm=ln", *short()]) == 0
+    assert "best val/acc" in " ".join(capsys.readouterr().out.split())
+    assert main(["runs"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "norm=ln" in out
+    assert "Unreadable" in out
 
 
 def test_hydras_own_flags_work(tmp_path: Path) -> None:

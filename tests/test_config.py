@@ -74,7 +74,9 @@ def test_identity_covers_science_and_nothing_else() -> None:
     base = ablate.compose().arm_hash
     for same in ("seed=3", "name=x", "label=y", "output_dir=z", "target=0.9", "trainer.accelerator=cpu", "norm=none"):
         assert ablate.compose([same]).arm_hash == base, same
-    for other in ("norm=bn", "opt.lr=0.5", "data.batch_size=32", "trainer.max_epochs=3", "reg=l2"):
+    others = ("norm=bn", "opt.lr=0.5", "data.batch_size=32", "reg=l2", "trainer.max_epochs=3", "trainer.max_steps=9")
+    more = ("trainer.validations=3", "trainer.precision=64-true", "trainer.gradient_clip_val=1")
+    for other in (*others, *more, "trainer.accumulate_grad_batches=2", "trainer.deterministic=false"):
         assert ablate.compose([other]).arm_hash != base, other
     both = [ablate.compose([f"reg={order}"]).arm_hash for order in ("[l2,dropout]", "[dropout,l2]")]
     assert both[0] == both[1]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import LambdaCallback
+from torch import Tensor
 from torch.nn import functional as F
 
 import ablate
 from ablate.config import Config
 from ablate.dataset import Batches, prepare
 from ablate.module import metrics_for
-from ablate.techniques import DataSpec, Task
+from ablate.techniques import DataSpec, Regularizer, Task
 
 Maker = Callable[..., Config]
 
@@ -66,20 +70,21 @@ def test_gradient_clipping_reaches_the_trainer(short_config: Maker) -> None:
 def test_metrics_by_task_agree_with_their_formulas() -> None:
     torch.manual_seed(0)
     logits, classes = torch.randn(50, 4), torch.randint(4, (50,))
-    accuracy = metrics_for(DataSpec(Task.classification, (3,), 4), 1.0)["acc"]
+    accuracy = metrics_for(DataSpec(Task.classification, (3,), 4), torch.ones(()))["acc"]
     accuracy.update(logits, classes)
     assert float(accuracy.compute()) == pytest.approx(float((logits.argmax(1) == classes).float().mean()))
 
-    prediction, target = torch.randn(50, 1), torch.randn(50, 1)
-    regression = metrics_for(DataSpec(Task.regression, (3,), 1), target_scale=5.0)
+    prediction, target, scale = torch.randn(50, 2), torch.randn(50, 2), torch.tensor([5.0, 1000.0])
+    regression = metrics_for(DataSpec(Task.regression, (3,), 2), target_scale=scale)
     for name in ("r2", "mae"):
         regression[name].update(prediction, target)
-    residual, total = (prediction - target).square().sum(), (target - target.mean()).square().sum()
-    assert float(regression["r2"].compute()) == pytest.approx(float(1 - residual / total), rel=1e-5)
-    assert float(regression["mae"].compute()) == pytest.approx(5 * float((prediction - target).abs().mean()), rel=1e-5)
+    residual, total = (prediction - target).square().sum(0), (target - target.mean(0)).square().sum(0)
+    assert float(regression["r2"].compute()) == pytest.approx(float((1 - residual / total).mean()), rel=1e-5)
+    error = float((scale * (prediction - target).abs()).mean())
+    assert float(regression["mae"].compute()) == pytest.approx(error, rel=1e-5)
 
     maps, pixels = torch.randn(2, 3, 5, 5), torch.randint(3, (2, 5, 5))
-    miou = metrics_for(DataSpec(Task.segmentation, (1, 5, 5), 3), 1.0)["miou"]
+    miou = metrics_for(DataSpec(Task.segmentation, (1, 5, 5), 3), torch.ones(()))["miou"]
     miou.update(maps, pixels)
     guess = maps.argmax(1)
     shares = [((guess == c) & (pixels == c)).sum() / ((guess == c) | (pixels == c)).sum() for c in range(3)]
@@ -101,3 +106,59 @@ def test_a_module_is_built_untrained_and_by_seed() -> None:
     first = [next(m.parameters()) for m in (a, b, c)]
     assert torch.equal(first[0], first[1])
     assert not torch.equal(first[0], first[2])
+
+
+@dataclass
+class Recorder(Regularizer):
+    """Negates the inputs, keeps its random numbers, and counts the steps."""
+
+    def __post_init__(self) -> None:
+        self.drawn: list[float] = []
+        self.steps = 0
+
+    def transform(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        self.drawn.append(float(torch.rand((), generator=generator)))
+        return -x, y
+
+    def callbacks(self) -> list[Callback]:
+        return [LambdaCallback(on_train_batch_end=lambda *_: setattr(self, "steps", self.steps + 1))]
+
+
+def recorded(config: Config) -> tuple[Recorder, ablate.Record]:
+    """Train with a recorder in place of the config's regularizer."""
+    recorder = Recorder()
+    (own,) = config.reg.values()
+    own.transform, own.callbacks = recorder.transform, recorder.callbacks  # type: ignore[method-assign]
+    return recorder, ablate.run(config)
+
+
+def test_batches_are_transformed_by_the_runs_own_random_numbers_and_callbacks_take_part(short_config: Maker) -> None:
+    settings = ("reg=l2", "reg.l2.weight=0", "opt=sgd", "data.batch_size=32", "trainer.validations=1")
+    first, record = recorded(short_config(*settings, "name=a"))
+    again, _ = recorded(short_config(*settings, "name=b"))
+    other, _ = recorded(short_config(*settings, "name=c", "seed=1"))
+    assert first.steps == len(first.drawn) == 4
+    assert first.drawn == again.drawn != other.drawn
+    # negated inputs: the first loss is that of the untrained net on -x
+    config = short_config(*settings, "trainer.max_steps=1", "name=d")
+    net = ablate.build(config).model
+    batch = next(iter(Batches(prepare(config.data, 0).splits.train, 32, shuffle_seed=0)))
+    _, one_step = recorded(config)
+    assert one_step.curves()["train/loss"][0] == pytest.approx(F.cross_entropy(net(-batch.x), batch.y).item(), rel=1e-6)
+    assert record.status.done
+
+
+def test_every_epoch_has_an_order_of_its_own(short_config: Maker) -> None:
+    # without learning the losses of an epoch's batches differ from the next epoch's only by their order
+    settings = ("opt=sgd", "opt.lr=1e-30", "data.batch_size=32", "trainer.max_epochs=2", "trainer.validations=8")
+    losses = ablate.run(short_config(*settings)).curves()["train/loss"]
+    assert losses[:4].mean() == pytest.approx(losses[4:].mean(), rel=1e-6)
+    assert losses[:4].tolist() != pytest.approx(losses[4:].tolist(), rel=1e-3)
+
+
+def test_precision_reaches_the_training(short_config: Maker) -> None:
+    settings = ("opt=sgd", "trainer.validations=1")
+    exact = ablate.run(short_config(*settings)).curves()["train/loss"][0]
+    double = ablate.run(short_config(*settings, "trainer.precision=64-true"))
+    assert torch.load(double.checkpoint, weights_only=True)["state_dict"]["model.head.weight"].dtype is torch.float64
+    assert double.curves()["train/loss"][0] == pytest.approx(exact, rel=1e-5)

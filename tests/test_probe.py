@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from ablate.dataset import prepare
 from ablate.errors import ConfigError
 from ablate.probe import fingerprint
 from ablate.sweeps.plan import make_plan
+from ablate.techniques import Regularizer
 
 
 def digest(*settings: str) -> str:
@@ -67,6 +69,10 @@ def test_what_takes_no_part_does_not(base: tuple[str, ...], setting: str) -> Non
     assert digest(*base) == digest(*base, setting)
 
 
+def test_small_differences_show_in_double_precision() -> None:
+    assert digest("norm=bn", "norm.eps=1e-8") != digest("norm=bn", "norm.eps=1e-9")
+
+
 def test_probing_leaves_the_random_state_alone() -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)
@@ -90,9 +96,9 @@ def plan(*arguments: str, sweep: bool = True) -> None:
         (("loss=auto,cross_entropy",), "gives loss no choice"),
         (("pool=avg", "norm=bn,none"), "model=mlp takes no part in pool: pool=avg would change nothing"),
         (("model=lstm",), "model=lstm on data=digits: .*data=digits_rows"),
-        (("model=mlp,cnn", "data=digits,diabetes"), "model=cnn on data=diabetes"),
+        (("model=mlp,cnn", "data=digits,digits_rows"), "model=cnn on data=digits_rows"),
         (("loss=cross_entropy", "data=diabetes"), "loss=cross_entropy is for .*classification.*loss=auto"),
-        (("norm=bn", "data.batch_size=1"), "model=mlp with norm=bn cannot train on batches of 1"),
+        (("norm=bn", "data.batch_size=1"), r"norm=bn .*cannot be trained: a batch of 1 examples .*ValueError"),
         (("data.train_size=5000",), "the training split has 1079 examples"),
         (("model=cnn", "model.channels=[4,4,4,4,4]"), "becomes too small"),
     ],
@@ -130,3 +136,31 @@ def test_init_on_a_model_without_weights_takes_no_part(short_config: Callable[..
         config.model.build = lambda kit, spec: Fixed()  # type: ignore[method-assign]
     data = prepare(he.data, 0)
     assert fingerprint(he, data) == fingerprint(zeros, data)
+
+
+@dataclass
+class Seldom(Regularizer):
+    """Changes one batch in a thousand."""
+
+    def transform(
+        self, x: torch.Tensor, y: torch.Tensor, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return (-x if torch.rand((), generator=generator) < 1e-3 else x), y
+
+
+def test_a_regularizer_that_seldom_acts_takes_part(short_config: Callable[..., Config]) -> None:
+    plain, seldom = short_config(), short_config()
+    seldom.reg = {"seldom": Seldom()}
+    data = prepare(plain.data, 0)
+    assert fingerprint(plain, data) != fingerprint(seldom, data)
+
+
+def test_a_model_that_raises_is_the_configurations_fault(short_config: Callable[..., Config]) -> None:
+    class Broken(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise KeyError("planted")
+
+    config = short_config()
+    config.model.build = lambda kit, spec: Broken()  # type: ignore[method-assign]
+    with pytest.raises(ConfigError, match=r"cannot be trained: .*KeyError: 'planted'"):
+        fingerprint(config, prepare(config.data, 0))

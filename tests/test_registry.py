@@ -4,6 +4,7 @@ import sys
 import types
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -194,3 +195,70 @@ def test_registering_without_packaging_reaches_the_command_line(monkeypatch: pyt
     monkeypatch.setattr("ablate.config.registry", lambda: fresh)
     ablate.register("scaled", Scaled)
     assert ablate.compose(["norm=scaled", "norm.factor=3"]).norm == Scaled(factor=3.0)
+
+
+def edition(factor: float, source: str) -> type[Technique]:
+    @dataclass
+    class Edited(Norm):
+        """Scales."""
+
+        scale: float = factor
+
+    Edited.__module__ = source
+    return Edited
+
+
+def test_a_cell_that_is_run_again_replaces_its_option() -> None:
+    found = Registry()
+    found.add("edited", edition(1.0, "notebook"))
+    found.add("edited", edition(2.0, "notebook"))
+    assert found.get("norm", "edited").cls().scale == 2.0  # type: ignore[attr-defined]
+    with pytest.raises(PluginError, match="already registered"):
+        found.add("edited", edition(3.0, "another"))
+
+
+def test_what_a_session_registers_is_identified_by_its_source(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    versions = set()
+    for number, body in enumerate(("return nn.Identity()", "return nn.Identity()", "return nn.Dropout()")):
+        (tmp_path / f"cell{number}.py").write_text(
+            "from dataclasses import dataclass\nfrom torch import nn\nfrom ablate.techniques import Norm\n"
+            f"@dataclass\nclass Mine(Norm):\n    'A norm.'\n    def build(self, features, spatial):\n        {body}\n"
+        )
+        found = Registry()
+        found.add("mine", __import__(f"cell{number}").Mine)
+        versions.add(found.get("norm", "mine").version)
+    assert len(versions) == 2
+
+
+def test_a_hook_that_raises_or_has_another_argument_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import metadata
+
+    @ablate.hookimpl
+    def register_techniques(register: hookspecs.Register) -> None:
+        raise NameError("planted")
+
+    with pytest.raises(PluginError, match=r"hook of raising \(dist-raising 1.0\) fails with NameError: planted"):
+        loaded(plugin("raising", register_techniques=register_techniques))
+
+    @ablate.hookimpl(specname="register_techniques")
+    def other(reg: hookspecs.Register) -> None: ...
+
+    monkeypatch.setitem(sys.modules, "renamed", plugin("renamed", other=other))
+    monkeypatch.setattr(
+        metadata, "entry_points", lambda group: [metadata.EntryPoint("r", "renamed", hookspecs.PROJECT)]
+    )
+    with pytest.raises(PluginError, match=r"The hook is register_techniques\(register\)"):
+        registry.__wrapped__()
+
+
+@dataclass
+class WithPath(Norm):
+    """Has a parameter that no identity can be made of."""
+
+    path: Path = Path()
+
+
+def test_parameters_that_cannot_be_written_down_are_refused() -> None:
+    with pytest.raises(PluginError, match="cannot be given on the command line"):
+        Registry().add("with_path", WithPath)

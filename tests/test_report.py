@@ -84,7 +84,7 @@ def summaries(record: Record) -> tuple[Experiment, SessionStartInfo]:
 def test_hparams_group_seeds_and_hold_every_factor(short_sweep: Runner) -> None:
     short_sweep(["norm=bn,none", "seed=0,1"])
     result = short_sweep(["norm=bn", "model.width=4,8"])
-    records = find(result.folder)
+    records, _ = find(result.folder)
     write_hparams(records, result.factors)
     groups: dict[str, set[int]] = {}
     for record in records:

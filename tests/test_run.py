@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -35,7 +34,7 @@ def test_a_run_leaves_a_complete_record(short_config: Maker) -> None:
     assert record.config["norm"] == {"option": "bn", "eps": 1e-5, "momentum": 0.1}
     names = {path.name for path in record.folder.iterdir()}
     assert {"config.yaml", "record.json", "metrics.csv", "best.ckpt", "last.ckpt"} <= names
-    assert not any(name.startswith(("hparams", "lightning", ".")) for name in names)
+    assert not any(name.startswith(("hparams", "lightning")) or name.endswith(".tmp") for name in names)
     assert read(record.folder).facts == facts
 
 
@@ -55,9 +54,13 @@ def test_curves_are_on_an_axis_of_optimizer_steps(short_config: Maker) -> None:
 
 
 def test_accumulated_batches_count_as_one_step(short_config: Maker) -> None:
-    record = ablate.run(short_config("data.batch_size=32", "trainer.accumulate_grad_batches=2"))
-    assert record.curves()["step"][-1] == 2
-    assert "grad_norm" in record.curves()
+    # 9 batches an epoch, two a step: 5 steps, the last of each epoch with a single batch
+    settings = ("data.train_size=144", "data.batch_size=16", "trainer.accumulate_grad_batches=2")
+    curves = ablate.run(short_config(*settings, "trainer.max_steps=8", "trainer.validations=8")).curves()
+    assert curves["step"].tolist() == sorted(set(curves["step"].tolist()))
+    assert curves["step"][0] > 0
+    assert curves["step"][-1] == 8
+    assert np.isfinite(curves["grad_norm"]).all()
 
 
 def test_a_last_batch_of_one_example_trains_with_batch_norm(short_config: Maker) -> None:
@@ -66,17 +69,18 @@ def test_a_last_batch_of_one_example_trains_with_batch_norm(short_config: Maker)
 
 @pytest.mark.parametrize("budget", ["trainer.max_steps=7", "data.train_size=112"])
 def test_the_last_point_is_at_the_end_of_the_budget(short_config: Maker, budget: str) -> None:
-    # 7 steps and 3 points: one after every 2 steps, and one at the end
+    # 7 steps and 3 points: one after every 3 steps, and one at the end
     record = ablate.run(short_config("data.batch_size=16", "trainer.validations=3", budget))
     curves = record.curves()
-    assert curves["step"].tolist() == [2, 4, 6, 7]
+    assert curves["step"].tolist() == [3, 6, 7]
     assert np.isfinite(curves["grad_norm"]).all()
     assert torch.load(record.folder / "last.ckpt", weights_only=True)["global_step"] == 7
 
 
 def test_max_steps_is_the_budget(short_config: Maker) -> None:
-    record = ablate.run(short_config("data.batch_size=16", "trainer.max_epochs=50", "trainer.max_steps=10"))
-    assert record.curves()["step"].tolist() == [5, 10]
+    # more steps than the default number of epochs has
+    record = ablate.run(short_config("data.batch_size=128", "trainer.max_steps=30"))
+    assert record.curves()["step"].tolist() == [15, 30]
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(short_config: Maker) -> None:
@@ -95,12 +99,20 @@ def test_a_finished_run_is_never_trained_again(short_config: Maker, monkeypatch:
     assert ablate.run(short_config()).facts == first.facts
 
 
-def test_running_leaves_the_callers_random_state_threads_and_signals_alone(short_config: Maker) -> None:
+def test_running_leaves_the_process_as_it_was(short_config: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(2)
+    monkeypatch.setenv("PL_GLOBAL_SEED", "5")
     torch.manual_seed(7)
-    before = torch.get_rng_state(), torch.get_num_threads(), signal.getsignal(signal.SIGINT)
+
+    def state() -> list[object]:
+        environment = {name: value for name, value in os.environ.items() if name.startswith(("PL_", "CUBLAS_"))}
+        deterministic = torch.are_deterministic_algorithms_enabled()
+        threads, handler = torch.get_num_threads(), signal.getsignal(signal.SIGINT)
+        return [torch.get_rng_state().tolist(), environment, deterministic, threads, handler]
+
+    before = state()
     ablate.run(short_config())
-    assert torch.equal(torch.get_rng_state(), before[0])
-    assert (torch.get_num_threads(), signal.getsignal(signal.SIGINT)) == before[1:]
+    assert state() == before
 
 
 @dataclass
@@ -135,10 +147,11 @@ def test_a_failure_is_recorded_with_its_traceback_and_retried(short_config: Make
 
 
 def test_ctrl_c_is_an_interruption_not_a_failure(short_config: Maker) -> None:
+    handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         ablate.run(failing(short_config("reg=l2"), KeyboardInterrupt))
     assert open_record(short_config("reg=l2")).status is Status.interrupted
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_diverging_run_stops_and_says_where(short_config: Maker) -> None:
@@ -148,12 +161,29 @@ def test_a_diverging_run_stops_and_says_where(short_config: Maker) -> None:
     assert record.curves()["step"].tolist() == [2]
 
 
-def test_a_run_that_another_process_trains_is_left_alone(short_config: Maker) -> None:
+def test_a_run_that_another_process_holds_is_left_alone(short_config: Maker) -> None:
     record = open_record(short_config())
-    record.facts.status, record.facts.pid, record.facts.host = Status.running, os.getppid(), socket.gethostname()
-    record.save()
-    with pytest.raises(RecordError, match=f"being trained by process {os.getppid()}"):
+    with record.lock(), pytest.raises(RecordError, match="being trained by another process"):
         ablate.run(short_config())
+
+
+def test_a_run_that_another_process_has_just_finished_is_not_trained(
+    short_config: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ablate.training import run as training
+
+    stale = open_record(short_config())
+    ablate.run(short_config())
+    monkeypatch.setattr(training, "open_record", lambda _: stale)
+    monkeypatch.setattr(training, "_train", lambda *_: pytest.fail("trained twice"))
+    assert ablate.run(short_config()).status is Status.finished
+
+
+def test_a_run_left_by_another_machine_is_trained(short_config: Maker) -> None:
+    record = open_record(short_config())
+    record.facts.status, record.facts.pid, record.facts.host = Status.running, 1, "a-machine-that-is-gone"
+    record.save()
+    assert ablate.run(short_config()).status is Status.finished
 
 
 def test_a_killed_run_is_trained_again(short_config: Maker, tmp_path: Path) -> None:

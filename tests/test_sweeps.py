@@ -52,7 +52,7 @@ def test_planned_arguments_compose_to_the_planned_configuration() -> None:
         (("norm=bn,none",), "digits-mlp"),
         (("model=mlp,cnn",), "digits"),
         (("model=lstm", "data=digits_rows"), "digits_rows-lstm"),
-        (("data=digits,diabetes",), "mlp"),
+        (("data=digits,digits_rows",), "mlp"),
         (("model=mlp,lstm", "data=digits_rows"), "digits_rows"),
         (("model=mlp,lstm", "data=digits_rows,digits_rows"), None),
         (("name=mine", "model=mlp,cnn"), "mine"),
@@ -67,7 +67,7 @@ def test_a_sweeps_folder_does_not_depend_on_how_much_is_swept(arguments: tuple[s
 
 
 def test_wrong_seeds_are_refused() -> None:
-    with pytest.raises(ablate.AblateError, match=r"seed=-1: a seed is a whole number.*range\(0,10\)"):
+    with pytest.raises(ablate.AblateError, match=r"seed=-1: seed must be a whole number.*range\(0,10\)"):
         plan("seed=0,-1")
 
 
@@ -139,3 +139,50 @@ def test_a_sweep_without_curves_has_empty_frames(short_sweep: Runner, monkeypatc
     assert result.curves().empty
     assert result.target() == (None, "no run has finished")
     assert isinstance(result.frame(), pd.DataFrame)
+
+
+def test_arms_are_told_apart_by_what_they_are_not_by_their_labels(
+    short_sweep: Runner, short_config: Callable[..., ablate.Config]
+) -> None:
+    # each of these calls its arm "default", and one of them has a seed in the sweep to come
+    ablate.run(short_config("norm=bn", "name=shared", "label=default"))
+    ablate.run(short_config("norm=none", "name=shared", "label=default"))
+    frame = short_sweep(["norm=bn,none", "seed=0,1", "name=shared"]).frame()
+    assert frame.groupby("arm_hash")["arm"].agg(["nunique", "size"]).to_numpy().tolist() == [[1, 2], [1, 2]]
+    assert [arm.split(",")[0] for arm in frame["arm"]] == ["norm=bn", "norm=bn", "norm=none", "norm=none"]
+
+
+def test_arms_judged_by_different_metrics_are_refused() -> None:
+    with pytest.raises(ablate.AblateError, match=r"data=digits by val/acc and .* by val/r2. Sweep them apart"):
+        plan("data=digits,diabetes")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("trainer.precision=banana", "trainer.precision=banana: .*'banana'"),
+        ("trainer.accelerator=tpu", "trainer.accelerator=tpu"),
+        ("trainer.devices=2", "a run trains on one device"),
+        ("seed=99999999999", "seed must be a whole number from 0"),
+        ("name=../../elsewhere", "name must be a plain folder name"),
+        ("reg.l2.weight=${seed}", "cannot refer to others"),
+        ("model.width=100000000", "model=mlp on data=digits"),
+    ],
+)
+def test_what_the_machine_cannot_do_is_refused_before_anything_trains(setting: str, message: str) -> None:
+    with pytest.raises(ablate.AblateError, match=message):
+        plan("reg=l2", setting)
+
+
+def test_both_budgets_at_once_are_refused() -> None:
+    with pytest.raises(ablate.AblateError, match="give one of them"):
+        plan("trainer.max_epochs=3", "trainer.max_steps=10")
+
+
+def test_hydras_settings_are_refused_where_hydra_does_not_run() -> None:
+    with pytest.raises(ablate.AblateError, match="belong to the command line"):
+        ablate.sweep(["norm=bn,none", "hydra/launcher=joblib"])
+
+
+def test_a_sweep_in_python_reaches_the_hparams_tab(short_sweep: Runner) -> None:
+    assert all(list(record.folder.glob("*.hparams")) for record in short_sweep(["norm=bn,none"]).records)

@@ -101,7 +101,7 @@ def test_help_imports_it_but_neither_torch_nor_lightning(tmp_path: Path) -> None
 def test_a_sweep_over_its_options_and_ours(tmp_path: Path, version: str) -> None:
     done = ablate(tmp_path, "-m", "norm=rms,none", "opt=lion,adam", "trainer.max_epochs=1")
     assert done.returncode == 0, done.stdout + done.stderr
-    records = find(tmp_path / "outputs")
+    records = find(tmp_path / "outputs")[0]
     assert [record.status for record in records] == [Status.finished] * 4
     arms = {(record.facts.choices["norm"], record.facts.choices["opt"]) for record in records}
     assert arms == {("rms", "lion"), ("rms", "adam"), ("none", "lion"), ("none", "adam")}

@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 
 from ablate.errors import AblateError, ConfigError, did_you_mean
 
@@ -45,6 +46,9 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     if {"-h", "--help"} & set(arguments):
         return _dispatch(["help"])
+    if arguments == ["--version"]:
+        print(f"lightning-ablate {metadata.version('lightning-ablate')}")
+        return 0
     from ablate.cli.train import train  # here, so that the commands above stay free of torch
 
     return train(arguments)

@@ -36,7 +36,7 @@ def runs(arguments: Sequence[str] = ()) -> None:
 
 
 def _print_runs(folder: Path) -> None:
-    records = find(folder)
+    records, problems = find(folder)
     table = Table(
         title=escape(str(folder)),
         title_justify="left",
@@ -61,3 +61,5 @@ def _print_runs(folder: Path) -> None:
         )
     if records:
         console().print(table)
+    for problem in problems:
+        console().print(f"[yellow]Unreadable:[/] {escape(problem)}")

@@ -20,11 +20,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ablate import composition, overrides
 from ablate.errors import ConfigError
-from ablate.record import Status, find
-from ablate.report.hparams import write_hparams
+from ablate.record import Status
 from ablate.report.terminal import print_sweep
 from ablate.results import Sweep
-from ablate.sweeps.execute import execute
+from ablate.sweeps.execute import execute, finish
 from ablate.sweeps.plan import make_plan
 from ablate.sweeps.sweeper import AblateSweeper
 
@@ -34,12 +33,12 @@ def train(arguments: Sequence[str]) -> int:
     flags, settings = _parse(arguments)
     composition.install()
     Plugins.instance().register(AblateSweeper)
-    _check_settings(settings, flags)
+    if not flags.shell_completion:
+        _check_settings(settings, flags)
     # Hydra's parser knows settings after its flags only, not on both sides of one.
     results = _through_hydra([*(a for a in arguments if a not in settings), *settings])
     if results is None:  # Hydra answered by itself: --cfg, --info, --shell-completion
         return 0
-    write_hparams(find(results.folder), results.factors)
     print_sweep(results)
     return int(any(record.status is not Status.finished for record in results.records))
 
@@ -48,12 +47,15 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """Tell Hydra's flags from settings."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("-sc", "--shell-completion", action="store_true")
     parser.add_argument("-cd", "--config-dir")
     parser.add_argument("-cn", "--config-name")
     parser.add_argument("-cp", "--config-path")
     for flag in ("-c", "-p", "-i"):  # --cfg, --package, --info: their values are no settings
         parser.add_argument(flag, {"-c": "--cfg", "-p": "--package", "-i": "--info"}[flag])
     flags, rest = parser.parse_known_args(arguments)
+    if any(argument.startswith("hydra/sweeper=") for argument in rest):
+        raise ConfigError("hydra/sweeper: the sweeper is ablate's own, which resumes and reports; leave it out.")
     if flags.config_name or flags.config_path:
         raise ConfigError(
             "--config-name and --config-path would replace ablate's own configuration. Put presets as groups of YAML "
@@ -66,9 +68,10 @@ def _check_settings(settings: Sequence[str], flags: argparse.Namespace) -> None:
     """Check before Hydra composes: its own errors name neither the choices nor the way out."""
     with composition.config_loader() as loader:
         presets = set(composition.presets(loader))
+        parsed = overrides.parse(settings, loader)
     if flags.config_dir and Path(flags.config_dir).is_dir():
         presets |= {entry.name for entry in Path(flags.config_dir).iterdir() if entry.is_dir()}
-    overrides.check(overrides.parse(settings), sweep=flags.multirun, defaults=composition.defaults(), presets=presets)
+    overrides.check(parsed, sweep=flags.multirun, defaults=composition.defaults(), presets=presets)
 
 
 def _through_hydra(arguments: Sequence[str]) -> Sweep | None:
@@ -88,11 +91,11 @@ def _through_hydra(arguments: Sequence[str]) -> Sweep | None:
             app()
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(composition.explain(error)) from error
-    for settings, loader in asked:
-        plan = make_plan(settings, loader, sweep=False)
-        execute(plan)
-        return plan.results()
-    return AblateSweeper.results
+    if not asked:
+        return AblateSweeper.results
+    plan = make_plan(*asked[0], sweep=False)
+    execute(plan)
+    return finish(plan)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ _STATUS = {
     Status.finished: api_pb2.STATUS_SUCCESS,
     Status.diverged: api_pb2.STATUS_SUCCESS,
     Status.failed: api_pb2.STATUS_FAILURE,
+    Status.running: api_pb2.STATUS_RUNNING,
 }
 
 Value = bool | float | str
@@ -60,9 +61,10 @@ def _write(record: Record, domains: Mapping[str, Sequence[Value]]) -> None:
         _session_end(_STATUS.get(record.status, api_pb2.STATUS_UNKNOWN)),
     ]
     path = record.folder / f"events.out.tfevents.{int(time.time())}{_SUFFIX}"
-    for old in record.folder.glob(f"events.out.tfevents.*{_SUFFIX}"):
-        old.unlink()
     _write_events(path, summaries)
+    for old in record.folder.glob(f"events.out.tfevents.*{_SUFFIX}"):
+        if old != path:
+            old.unlink()
 
 
 def _domain(values: Sequence[Value]) -> hparams.Discrete | None:

@@ -19,6 +19,7 @@ _STYLES = {
     Status.failed: "red",
     Status.interrupted: "yellow",
     Status.running: "cyan",
+    Status.missing: "yellow",
 }
 
 
@@ -52,12 +53,14 @@ def print_sweep(sweep: Sweep) -> None:
     """Print the table of arms, what is meant by its columns, and where to look further."""
     out = console()
     out.print()
+    if not sweep.factors:
+        out.print(escape(sweep.label(sweep.records[0])))
     out.print(arms_table(sweep))
     for line in _legend(sweep):
         out.print(line)
     for record in sweep.records:
         if record.status in (Status.failed, Status.diverged):
-            told = f"{record.facts.arm} seed={record.facts.seed}"
+            told = f"{sweep.label(record)} seed={record.facts.seed}"
             style = _STYLES[record.status]
             out.print(
                 f"[{style}]{record.status}[/] {escape(told)}: {escape(_one_line(record.facts.error))}",
@@ -74,8 +77,7 @@ def arms_table(sweep: Sweep) -> Table:
     frame = sweep.frame()
     metric = sweep.metric
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    labels = sweep.factors or ["arm"]
-    for label in labels:
+    for label in sweep.factors:
         table.add_column(label, overflow="fold", min_width=8)
     for head in ("seeds", "steps to target", f"best {metric}", f"final {metric}", "area val/loss", "seconds"):
         table.add_column(head, justify="right")
@@ -83,7 +85,7 @@ def arms_table(sweep: Sweep) -> Table:
     for arm in _ranked(frame, sweep.higher_is_better):
         first = arm.iloc[0]
         table.add_row(
-            *(escape(level_text(first[label])) for label in labels),
+            *(escape(level_text(first[label])) for label in sweep.factors),
             str(len(arm)),
             _steps(arm, frame["steps"].max()),
             _mean_and_deviation(arm["best"]),
@@ -97,7 +99,7 @@ def arms_table(sweep: Sweep) -> Table:
 
 def _ranked(frame: pd.DataFrame, higher_is_better: bool) -> Iterator[pd.DataFrame]:
     """Yield each arm's rows, by mean best metric; arms without one come last."""
-    arms = [rows for _, rows in frame.groupby("arm", sort=False)]
+    arms = [rows for _, rows in frame.groupby("arm_hash", sort=False)]
     sign = -1 if higher_is_better else 1
 
     def rank(arm: pd.DataFrame) -> tuple[bool, float]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from ablate.composition import config_loader
 from ablate.config import Config
-from ablate.errors import RecordError
-from ablate.record import open_record
+from ablate.errors import ConfigError, RecordError
+from ablate.record import find, open_record
+from ablate.report.hparams import write_hparams
 from ablate.report.terminal import announce, outcome
 from ablate.results import Sweep
 from ablate.sweeps.plan import Plan, make_plan
@@ -20,10 +21,12 @@ def sweep(arguments: Sequence[str] = ()) -> Sweep:
     ``arguments`` are overrides as after ``python -m ablate -m``, without a shell's quoting:
     ``sweep(["norm=bn,none", "seed=range(0,5)"])``. A run that fails is recorded as failed, and the others go on.
     """
+    if own := [argument for argument in arguments if argument.startswith("hydra")]:
+        raise ConfigError(f"{own[0]}: Hydra's own settings belong to the command line; here the runs go one by one.")
     with config_loader() as loader:
         plan = make_plan(arguments, loader, sweep=True)
     execute(plan)
-    return plan.results()
+    return finish(plan)
 
 
 def execute(plan: Plan) -> None:
@@ -32,6 +35,14 @@ def execute(plan: Plan) -> None:
     announce(plan.results(), len(missing), plan.warnings)
     for number, planned in enumerate(missing, 1):
         attempt(planned.config, number, len(missing))
+
+
+def finish(plan: Plan) -> Sweep:
+    """Return the results, once TensorBoard's HPARAMS tab knows of all runs in the folder."""
+    results = plan.results()
+    records, _ = find(results.folder)
+    write_hparams(records, results.factors)
+    return results
 
 
 def attempt(config: Config, number: int, total: int) -> None:

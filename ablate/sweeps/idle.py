@@ -28,7 +28,8 @@ class Prober:
         self._digest(config)
 
     def _digest(self, config: Config) -> str:
-        key = f"{config.arm_hash}-{config.seed}"
+        settings = {k: v for k, v in config.flat().items() if k.partition(".")[0] in (*PROBED, "data")}
+        key = f"{settings}-{config.seed}"
         if key not in self._digests:
             data = f"{config.data}-{config.seed}"
             if data not in self._data:

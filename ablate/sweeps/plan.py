@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,13 @@ from hydra.core.config_loader import ConfigLoader
 from ablate import composition, overrides
 from ablate.config import Config, to_config
 from ablate.errors import ConfigError
+from ablate.module import JUDGES
 from ablate.overrides import Setting
 from ablate.record import Record, open_record
 from ablate.results import Sweep
 from ablate.sweeps.design import Arm, Factor, full
 from ablate.sweeps.idle import Prober, refuse_idle_factors, refuse_idle_settings
+from ablate.training.run import check_machine, machine
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Plan:
         name = self.first.folder_name
         records = [planned.record() for planned in self.runs]
         folder = Path(self.first.output_dir) / name
-        return Sweep(name, folder, records, [factor.key for factor in self.factors], self.first.target)
+        labels = {planned.config.arm_hash: planned.config.label or "" for planned in self.runs}
+        return Sweep(name, folder, records, [factor.key for factor in self.factors], self.first.target, labels)
 
 
 def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) -> Plan:
@@ -70,14 +73,13 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) ->
     settings = list({s.key: s for s in settings}.values())  # of a key given twice the last counts
     factors = tuple(Factor(s.key, s.levels) for s in settings if s.swept and s.key != "seed")
     fixed = [s for s in settings if not s.swept and s.key != "seed"]
-    name = _folder_name(settings, defaults)
+    prefixes = {s.key: s.prefix for s in settings}
 
     def texts(arm: Arm, said: Sequence[Setting]) -> tuple[str, ...]:
-        return (*(s.text for s in said), *(f"{key}={level}" for key, level in arm.items()))
+        return (*(s.text for s in said), *(f"{prefixes[key]}{key}={level}" for key, level in arm.items()))
 
     def compose(arm: Arm, said: Sequence[Setting]) -> Config:
         config = to_config(composition.load(loader, texts(arm, said)))
-        config.name = config.name or name
         config.label = config.label or overrides.label(settings, arm, defaults)
         return config
 
@@ -87,6 +89,10 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) ->
         return compose(rest, [s for s in fixed if s is not setting and not s.key.startswith(f"{setting.key}.")])
 
     arms = [(arm, compose(arm, fixed)) for arm in full(factors)]
+    name = _folder_name([config for _, config in arms])
+    _refuse_mixed_metrics([config for _, config in arms])
+    for config in {str(machine(config.trainer)): config for _, config in arms}.values():
+        check_machine(config)
     prober = Prober()
     for _, config in arms:
         prober.check(config)
@@ -95,7 +101,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) ->
     seeds = _seeds(settings) or (arms[0][1].seed,)
     runs = []
     for (arm, config), seed in itertools.product(arms, seeds):
-        own = dataclasses.replace(config, seed=seed)
+        own = dataclasses.replace(config, seed=seed, name=config.name or name)
         identity = (f"seed={seed}", f"name={_quoted(own.folder_name)}", f"label={_quoted(own.label or '')}")
         runs.append(PlannedRun(own, (*texts(arm, fixed), *identity)))
     return Plan(factors, seeds, tuple(runs), tuple(warnings))
@@ -103,15 +109,26 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) ->
 
 def _seeds(settings: Sequence[Setting]) -> tuple[int, ...]:
     levels = next((s.levels for s in settings if s.key == "seed"), ())
-    if wrong := [level for level in levels if not level.isdecimal()]:
-        raise ConfigError(f'seed={wrong[0]}: a seed is a whole number from 0. For ten seeds write "seed=range(0,10)".')
+    if wrong := [level for level in levels if not (level.isdecimal() and int(level) < 2**32)]:
+        raise ConfigError(
+            f"seed={wrong[0]}: seed must be a whole number from 0 to 4294967295. "
+            'For ten seeds write "seed=range(0,10)".'
+        )
     return tuple(int(level) for level in levels)
 
 
-def _folder_name(settings: Sequence[Setting], defaults: Mapping[str, str]) -> str:
-    """Name the folder after what all runs share of data and model, so that a larger sweep adds to it."""
-    levels = {kind: (defaults[kind],) for kind in ("data", "model")} | {s.key: s.levels for s in settings}
-    return "-".join(levels[kind][0] for kind in ("data", "model") if len(levels[kind]) == 1) or "sweep"
+def _folder_name(configs: Sequence[Config]) -> str:
+    """Name the folder after what all arms share of data and model."""
+    levels = {kind: {config.choices()[kind] for config in configs} for kind in ("data", "model")}
+    return "-".join(names.pop() for names in levels.values() if len(names) == 1) or "sweep"
+
+
+def _refuse_mixed_metrics(configs: Sequence[Config]) -> None:
+    """Raise ``ConfigError`` for arms that no table can compare: an accuracy is neither more nor less than an R²."""
+    by_metric = {JUDGES[config.data.task].metric: config.choices()["data"] for config in configs}
+    if len(by_metric) > 1:
+        judged = " and ".join(f"data={data} by val/{metric}" for metric, data in by_metric.items())
+        raise ConfigError(f"These arms cannot be compared: {judged}. Sweep them apart.")
 
 
 def _quoted(text: str) -> str:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from ablate.config import to_config
 from ablate.report.terminal import announce
 from ablate.results import Sweep
-from ablate.sweeps.execute import attempt
+from ablate.sweeps.execute import attempt, finish
 from ablate.sweeps.plan import make_plan
 
 
@@ -52,4 +52,4 @@ class AblateSweeper(Sweeper):
                 hydra_context=self._context, task_function=Job(len(missing)), config=self._config
             )
             launcher.launch([planned.arguments for planned in missing], initial_job_idx=0)
-        type(self).results = plan.results()
+        type(self).results = finish(plan)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import math
 import os
 import platform
 import signal
@@ -15,17 +16,19 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
 import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from ablate.assembly import build
-from ablate.config import Config
+from ablate.config import Config, TrainerConfig
 from ablate.dataset import Batches, prepare
-from ablate.errors import RecordError
+from ablate.errors import ConfigError
 from ablate.module import AblationModule
 from ablate.record import Record, Status, open_record, write_atomically
 from ablate.training.logger import CurveLogger, EventLogger
@@ -42,13 +45,11 @@ def run(config: Config) -> Record:
     record = open_record(config)
     if record.status.done:
         return record
-    if record.is_busy:
-        raise RecordError(
-            f"{record.folder} is being trained by process {record.facts.pid} on {record.facts.host}. "
-            "Wait for it, or choose another name=."
-        )
-    with _recorded(record, config), _quiet(), _interruptible(), _threads(config.trainer.threads), isolate_rng():
-        _train(record, config)
+    with record.lock():
+        record.reload()  # another process may have finished it between the look and the lock
+        if not record.status.done:
+            with _recorded(record, config), _quiet(), _process_state(config.trainer.threads):
+                _train(record, config)
     return record
 
 
@@ -98,16 +99,16 @@ def _train(record: Record, config: Config) -> None:
         facts.error = f"The loss was no longer finite at step {trainer.global_step}."
         return
     (tested,) = trainer.test(module, test, ckpt_path=record.checkpoint, weights_only=True, verbose=False)
-    facts.test = {name: float(value) for name, value in tested.items()}
+    facts.test = {name: float(value) if math.isfinite(value) else None for name, value in tested.items()}
     facts.status = Status.finished
 
 
 def _trainer(config: Config, record: Record, batches: int, module: AblationModule) -> pl.Trainer:
     """Return Lightning's Trainer: curves at evenly spaced points, the best and the last weights kept."""
     t = config.trainer
-    budget = t.max_epochs * batches
-    if t.max_steps is not None:
-        budget = min(budget, t.max_steps * t.accumulate_grad_batches)
+    budget = t.max_epochs * batches if t.max_steps is None else t.max_steps * t.accumulate_grad_batches
+    # whole optimizer steps in every interval; the module asks for one more point where the budget ends
+    interval = -(-budget // (t.validations * t.accumulate_grad_batches)) * t.accumulate_grad_batches
     checkpoint = ModelCheckpoint(
         record.folder,
         filename="best",
@@ -116,14 +117,11 @@ def _trainer(config: Config, record: Record, batches: int, module: AblationModul
         enable_version_counter=False,
     )
     return pl.Trainer(
-        max_epochs=t.max_epochs,
+        max_epochs=t.max_epochs if t.max_steps is None else -1,
         max_steps=-1 if t.max_steps is None else t.max_steps,
-        val_check_interval=max(1, budget // t.validations),
+        val_check_interval=interval,
         check_val_every_n_epoch=None,
-        accelerator=t.accelerator,
-        devices=t.devices,
-        strategy=t.strategy,
-        precision=t.precision,  # type: ignore[arg-type]  # Lightning checks the name
+        **machine(t),
         accumulate_grad_batches=t.accumulate_grad_batches,
         gradient_clip_val=t.gradient_clip_val,
         deterministic="warn" if t.deterministic else False,
@@ -137,6 +135,21 @@ def _trainer(config: Config, record: Record, batches: int, module: AblationModul
     )
 
 
+def machine(t: TrainerConfig) -> dict[str, Any]:
+    """Return the arguments of Lightning's Trainer that depend on what the machine has."""
+    return {"accelerator": t.accelerator, "devices": t.devices, "precision": t.precision}
+
+
+def check_machine(config: Config) -> None:
+    """Raise ``ConfigError`` for an accelerator or precision that Lightning does not know or the machine has not."""
+    with _quiet():
+        try:
+            pl.Trainer(**machine(config.trainer), logger=False, enable_checkpointing=False)
+        except (MisconfigurationException, ImportError, ValueError, RuntimeError) as error:
+            asked = ", ".join(f"trainer.{key}={value}" for key, value in machine(config.trainer).items())
+            raise ConfigError(f"{asked}: {' '.join(str(error).split())}") from error
+
+
 def _versions(config: Config) -> dict[str, str]:
     plugins = {option.distribution: option.version for option in config.options().values()}
     return {
@@ -148,24 +161,31 @@ def _versions(config: Config) -> dict[str, str]:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def _process_state(threads: int) -> Iterator[None]:
+    """Limit torch's threads, and give back the process as it was: a run may be one cell of a notebook.
+
+    Lightning ignores Ctrl-C for good once it was pressed, leaves torch deterministic, and notes seeds in the
+    environment.
+    """
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    deterministic = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    handler = signal.getsignal(signal.SIGINT)
+    environment = {
+        name: os.environ.get(name) for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS", "CUBLAS_WORKSPACE_CONFIG")
+    }
+    torch.set_num_threads(threads)
     try:
-        yield
+        with isolate_rng():
+            yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Restore Ctrl-C: Lightning ignores it for good once it was pressed."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
+        torch.use_deterministic_algorithms(deterministic[0], warn_only=deterministic[1])
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, handler)
+        for name, value in environment.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextmanager
