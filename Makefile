@@ -20,7 +20,7 @@ sweep: $(VENV)/.installed ## train the four arms of norm=bn,none opt=sgd,adam; S
 	$(BIN)/python -m ablate -m $(SWEEP)
 
 test: $(VENV)/.installed-extras ## run the tests; ARGS="-k norm" goes to pytest
-	$(BIN)/python -m pytest $(ARGS)
+	PYTHONPATH=$(abspath $(VENV)/extras) $(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.installed ## check style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -49,12 +49,13 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[dev]' --constraint constraints.txt
+	@echo "Installing into $(VENV): a minute or two, once."
+	@$(PIP) --editable '.[dev]' --constraint constraints.txt
 	@touch $@
 
-# Somebody else's plugin, installed as a person would install it: the tests of plugins run against a real one.
-# Its build folder would keep modules that have been renamed.
+# Somebody else's plugin, installed as a person would install it, but into a folder of its own: the tests see it, and
+# nothing else does. A build folder left behind would keep modules that have been renamed.
 $(VENV)/.installed-extras: $(VENV)/.installed $(EXTRAS)/pyproject.toml $(wildcard $(EXTRAS)/*.py)
-	rm -rf $(EXTRAS)/build
-	$(PIP) --force-reinstall --no-deps ./$(EXTRAS)
+	rm -rf $(EXTRAS)/build $(VENV)/extras
+	@$(PIP) --no-deps --target $(VENV)/extras ./$(EXTRAS)
 	@touch $@

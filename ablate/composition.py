@@ -56,6 +56,8 @@ def compose(arguments: Sequence[str] = ()) -> Config:
 
     Raises ``ConfigError``, naming the valid choices, for anything unknown or out of range.
     """
+    if isinstance(arguments, str):
+        raise ConfigError(f'compose takes a list: compose(["{arguments}"]).')
     with config_loader() as loader:
         settings = overrides.parse(arguments, loader)
         for warning in overrides.check(settings, sweep=False, defaults=defaults(), presets=presets(loader)):

@@ -52,7 +52,10 @@ def parse(arguments: Sequence[str], loader: ConfigLoader | None = None) -> list[
     try:
         parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
     except HydraException as error:
-        raise ConfigError(f"{str(error).splitlines()[0].rstrip('.')}. Settings are written key=value.") from error
+        reason = str(error).splitlines()[0].rstrip(".").removeprefix("LexerNoViableAltException: ")
+        raise ConfigError(
+            f"{reason}: this cannot be read. Settings are written key=value, odd characters in quotes."
+        ) from error
     return [_setting(o) for o in parsed if not o.key_or_group.startswith("hydra")]
 
 
@@ -89,7 +92,9 @@ def check(
     """
     for setting in settings:
         if setting.swept and not sweep:
-            raise ConfigError(f"{setting.text} is a sweep over {len(setting.levels)} levels: add -m to run them all.")
+            raise ConfigError(
+                f"{setting.text} is a sweep over {len(setting.levels)} levels: add -m, or in Python call ablate.sweep."
+            )
         if setting.swept and setting.key in _OF_WHOLE_SWEEP:
             raise ConfigError(f"{setting.text}: {setting.key} belongs to a whole sweep and cannot be swept.")
     chosen = {s.key: s.levels for s in settings if s.key in KINDS}
@@ -114,8 +119,11 @@ def _check_choice(setting: Setting) -> None:
     if setting.prefix:
         raise ConfigError(f"{setting.text}: {kind} is always set; write {setting.text.lstrip('+')}.")
     for level in setting.levels:
-        for name in option_names(kind, level):
+        names = option_names(kind, level)
+        for name in names:
             registry().get(kind, name)
+        if len(set(names)) < len(names) or ("none" in names and len(names) > 1):
+            raise ConfigError(f"{kind}={level}: each option stands once in a list, and none stands alone.")
 
 
 def option_names(kind: str, level: str) -> list[str]:
@@ -138,6 +146,9 @@ def _check_parameter(setting: Setting, levels: Sequence[str]) -> None:
         names = option_names(kind, level)
         if kind == "reg":
             name, _, parameter = rest.partition(".")
+            owners = [n for n in names if rest in [f.name for f in registry().get("reg", n).fields]]
+            if owners:
+                raise ConfigError(f"{setting.text}: write reg.{owners[0]}.{rest}; reg may hold several regularizers.")
             if name not in names:
                 raise ConfigError(
                     f"{setting.text}: reg={level} does not include {name}. Choose it as well (reg=[…,{name}]), or run "
@@ -165,6 +176,9 @@ def _check_parameter(setting: Setting, levels: Sequence[str]) -> None:
 def _check_plain(setting: Setting, presets: Collection[str]) -> None:
     if setting.root not in SETTINGS:
         known = (*SETTINGS, *presets)
+        full = [key for key in _all_keys() if key.rpartition(".")[2] == setting.key]
+        if full:
+            raise ConfigError(f"{setting.text}: write {' or '.join(full)}.")
         raise ConfigError(
             f"{setting.text}: there is no setting '{setting.root}'.{did_you_mean(setting.root, known)} "
             f"Settings: {', '.join(known)}."
@@ -182,6 +196,16 @@ def _check_plain(setting: Setting, presets: Collection[str]) -> None:
             )
     elif setting.key not in SETTINGS:
         raise ConfigError(f"{setting.text}: {setting.root} is a plain value and has no parts.")
+
+
+def _all_keys() -> list[str]:
+    """Return every dotted key there is: the trainer's settings and the parameters of all options."""
+    keys = {f"trainer.{f.name}": None for f in dataclasses.fields(TrainerConfig)}
+    for kind in KINDS:
+        for option in registry().options(kind).values():
+            prefix = f"reg.{option.name}" if kind == "reg" else kind
+            keys |= {f"{prefix}.{f.name}": None for f in option.fields}
+    return list(keys)
 
 
 def _repeated(settings: Sequence[Setting]) -> list[str]:

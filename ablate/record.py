@@ -112,9 +112,7 @@ class Record:
             lock = FileLock(self.folder / ".lock", timeout=0)
             lock.acquire()
         except Timeout as error:
-            raise RecordError(
-                f"{self.folder} is being trained by another process. Wait for it, or choose another name=."
-            ) from error
+            raise RecordError(f"{self.folder} is being trained by another process.") from error
         except OSError as error:
             raise unwritable(self.folder, error) from error
         try:
@@ -126,6 +124,11 @@ class Record:
         """Read again what another process may have written, where there is anything."""
         if (self.folder / "record.json").exists():
             self.facts = read(self.folder).facts
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing to train: the run ended by itself, and its curves are there."""
+        return self.status.done and self.facts.metric in self.curves()
 
     @property
     def checkpoint(self) -> Path:
@@ -145,14 +148,17 @@ class Record:
         write_atomically(self.folder / "record.json", text + "\n")
 
     def curves(self) -> Curves:
-        """Return ``step`` and every logged scalar, one value per validation; empty before the first."""
+        """Return ``step`` and every logged scalar, one value per validation; empty before the first, or if damaged."""
         path = self.folder / "metrics.csv"
         if not path.is_file():
             return {}
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        names = rows[0].keys() if rows else ()
-        return {n: np.array([float(row[n] or "nan") for row in rows]) for n in names}
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            names = rows[0].keys() if rows else ()
+            return {n: np.array([float(row[n] or "nan") for row in rows]) for n in names}
+        except (ValueError, TypeError, csv.Error):
+            return {}
 
     def clear(self) -> None:
         """Remove what an earlier attempt left, so that curves have no doubled steps."""
@@ -195,9 +201,24 @@ def read(folder: Path) -> Record:
         facts.status = Status(facts.status)
     except (OSError, ValueError, TypeError) as error:
         raise RecordError(
-            f"{folder / 'record.json'} cannot be read ({error}). Move the folder {folder} away to train the run again."
+            f"{folder / 'record.json'} cannot be read: {_reason(error)}. "
+            f"Move the folder {folder} away to train the run again."
         ) from error
     return Record(folder, facts)
+
+
+def _reason(error: Exception) -> str:
+    return "it lacks some of its fields" if isinstance(error, TypeError) else str(error)
+
+
+def check_writable(folder: Path) -> None:
+    """Make ``folder``; raise ``RecordError`` where that, or writing into it, is impossible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise unwritable(folder, error) from error
 
 
 def find(root: Path) -> tuple[list[Record], list[str]]:

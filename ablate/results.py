@@ -19,7 +19,7 @@ class Sweep:
     """The runs of a sweep, in its order: arms first, then seeds.
 
     ``factors`` are the swept settings (the seed left out); ``target`` is the value of the validation metric
-    for "steps to target", by default what the first arm that finished reaches (median of its seeds) less 0.01.
+    for "steps to target", by default what the best arm reaches (median of its seeds) less 0.01.
     """
 
     def __init__(
@@ -62,13 +62,16 @@ class Sweep:
         """Return the target of the validation metric, and where it comes from in words."""
         if self._target is not None:
             return self._target, "as given"
-        for arm in dict.fromkeys(r.facts.arm_hash for r in self.records):
-            runs = [r for r in self.records if r.facts.arm_hash == arm]
-            reached = [c.best for r in runs if r.status is Status.finished and (c := summary(r)).best is not None]
-            if reached:
-                margin = TARGET_MARGIN if self.higher_is_better else -TARGET_MARGIN
-                worse = f"{'less' if self.higher_is_better else 'plus'} {TARGET_MARGIN}"
-                return float(np.median(reached)) - margin, f"the best of {self.label(runs[0])}, {worse}"
+        arms: dict[str, list[float]] = {}
+        for record in self.records:
+            if record.status is Status.finished and (best := summary(record).best) is not None:
+                arms.setdefault(self.label(record), []).append(best)
+        if arms:
+            sign = 1 if self.higher_is_better else -1
+            medians = {label: float(np.median(values)) for label, values in arms.items()}
+            label = max(medians, key=lambda name: sign * medians[name])
+            worse = f"{'less' if self.higher_is_better else 'plus'} {TARGET_MARGIN}"
+            return medians[label] - sign * TARGET_MARGIN, f"the best arm's, {label}, {worse}"
         return None, "no run has finished"
 
     def frame(self) -> pd.DataFrame:
@@ -100,7 +103,8 @@ class Sweep:
             curves = record.curves()
             if not curves:
                 continue
-            wide = pd.DataFrame(curves).melt("step", var_name="metric", value_name="value").dropna()
+            steps = curves["step"].astype(int)
+            wide = pd.DataFrame(curves | {"step": steps}).melt("step", var_name="metric", value_name="value").dropna()
             facts = record.facts
             keys = {"arm": self.label(record), **{f: facts.settings.get(f) for f in self.factors}, "seed": facts.seed}
             parts.append(wide.assign(**keys)[[*keys, "step", "metric", "value"]])

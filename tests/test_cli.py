@@ -58,6 +58,10 @@ def test_nothing_but_outputs_is_left_behind(tmp_path: Path) -> None:
         (["plugins", "nrom"], "no kind 'nrom'"),
         (["plugins", "norm=x"], "no such option"),
         (["--config-name", "mine"], "--config-dir"),
+        (["--norm=bn"], "without dashes"),
+        (["--norm", "bn"], "without dashes"),
+        (["output_dir=/proc/nowhere"], "/proc/nowhere/digits-mlp cannot be written"),
+        (["name=" + 300 * "x"], "plain folder name"),
         (["-m", "norm=bn,none", "hydra/sweeper=basic"], "the sweeper is ablate's own"),
     ],
 )
@@ -203,3 +207,45 @@ def test_ctrl_c_is_exit_status_130_without_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in errors
     (path,) = tmp_path.rglob("record.json")
     assert json.loads(path.read_text())["status"] == "interrupted"
+
+
+def test_a_misspelled_option_is_found_before_torch_is_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys; from ablate.cli.main import main; status = main(sys.argv[1:]); "
+        "sys.exit(f'imported {name}' if (name := 'torch') in sys.modules else status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "-m", "norm=bnn,none"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "Did you mean 'bn'" in done.stderr) == (2, True), done.stderr
+
+
+def test_verbs_answer_help_and_runs_takes_the_path_that_was_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["norm=bn", *short()])
+    capsys.readouterr()
+    assert main(["runs", "outputs/digits-mlp"]) == 0
+    assert "norm=bn" in capsys.readouterr().out
+    assert main(["runs", "--help"]) == 0
+    assert "Kinds" in capsys.readouterr().out
+
+
+def test_a_finished_run_without_its_curves_is_trained_again(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["norm=bn", *short()])
+    (path,) = Path("outputs").rglob("metrics.csv")
+    for damage in ("junk\n1,2\n", "step,val/acc\n1,not a number\n"):
+        path.write_text(damage)
+        assert main(["norm=bn", *short()]) == 0
+        assert "Training 1." in capsys.readouterr().out
+        assert path.read_text() != damage
+
+
+def test_a_narrow_terminal_shows_fewer_columns_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rich.console import Console
+
+    monkeypatch.setattr("ablate.report.terminal.console", lambda: Console(width=60, highlight=False))
+    main(["-m", "norm=bn,none", *short()])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.split()[:1] == ["none"]]
+    assert rows[0][-1] == "finished"
+    assert "…" not in " ".join(rows[0])

@@ -90,6 +90,11 @@ def test_identity_depends_on_the_plugins_version(monkeypatch: pytest.MonkeyPatch
     assert config.arm_hash != before
 
 
+def test_a_single_setting_is_not_a_list_of_letters() -> None:
+    with pytest.raises(ConfigError, match=r'compose\(\["norm=bn"\]\)'):
+        ablate.compose("norm=bn")
+
+
 def test_scientific_settings() -> None:
     assert is_scientific("trainer.max_epochs")
     assert is_scientific("norm.eps")

@@ -60,7 +60,7 @@ def _plain_settings() -> list[tuple[str, str, str]]:
         "name": "folder of the sweep; by default <data>-<model>",
         "label": "what the arm's folder is called; by default the settings given",
         "output_dir": "where the folders of sweeps are",
-        "target": "validation metric for 'steps to target'; by default what the first arm reaches, less 0.01",
+        "target": "validation metric for 'steps to target'; by default what the best arm reaches, less 0.01",
     }
     fields = {f.name: f for f in dataclasses.fields(Config)}
     return [(name, _default_text(fields[name]), text) for name, text in words.items()]
@@ -129,7 +129,7 @@ def _type_text(cls: type, name: str) -> str:
     resolved = inspect.getmodule(_owner(cls, name)).__dict__.get(str(annotation))
     if isinstance(resolved, type) and issubclass(resolved, Enum):
         return " | ".join(member.name for member in resolved)
-    return str(annotation)
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
 def _owner(cls: type, name: str) -> type:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 
+from ablate.cli import settings
 from ablate.errors import AblateError, ConfigError, did_you_mean
 
 VERBS = {"help": "ablate.cli.catalogue", "plugins": "ablate.cli.catalogue", "runs": "ablate.cli.runs"}
@@ -36,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     first = arguments[0] if arguments else ""
+    if {"-h", "--help"} & set(arguments):
+        arguments, first = ["help"], "help"
     if first and first[0].isalpha() and "=" not in first:
         if first not in VERBS:
             raise ConfigError(
@@ -44,11 +47,10 @@ def _dispatch(arguments: list[str]) -> int:
             )
         getattr(importlib.import_module(VERBS[first]), first)(arguments[1:])
         return 0
-    if {"-h", "--help"} & set(arguments):
-        return _dispatch(["help"])
     if arguments == ["--version"]:
         print(f"lightning-ablate {metadata.version('lightning-ablate')}")
         return 0
-    from ablate.cli.train import train  # here, so that the commands above stay free of torch
+    command = settings.read(arguments)
+    from ablate.cli.train import train  # here, so that all of the above stays free of torch
 
-    return train(arguments)
+    return train(command)

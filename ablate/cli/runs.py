@@ -19,8 +19,8 @@ from ablate.results import summary
 def runs(arguments: Sequence[str] = ()) -> None:
     """Print every run under ``outputs``, or those of the sweeps named."""
     options = [a for a in arguments if a.startswith("output_dir=")]
-    names = [a for a in arguments if a not in options]
     root = Path(options[-1].partition("=")[2] if options else Config.output_dir)
+    names = [a.removeprefix(f"{root}/").rstrip("/") for a in arguments if a not in options]
     known = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     for name in names:
         if name not in known:

@@ -13,6 +13,9 @@ from ablate.record import Record, Status
 from ablate.report.style import console, level_text, number_text
 from ablate.results import Sweep, summary
 
+_FULL = 90
+"""Columns that the whole table needs; a narrower terminal shows the seeds, steps and best metric only."""
+
 _STYLES = {
     Status.finished: "green",
     Status.diverged: "yellow",
@@ -52,8 +55,8 @@ def outcome(record: Record, number: int, total: int) -> None:
 def print_sweep(sweep: Sweep) -> None:
     """Print the table of arms, what is meant by its columns, and where to look further."""
     out = console()
-    out.print()
     if not sweep.factors:
+        out.print()
         out.print(escape(sweep.label(sweep.records[0])))
     out.print(arms_table(sweep))
     for line in _legend(sweep):
@@ -78,22 +81,25 @@ def arms_table(sweep: Sweep) -> Table:
     metric = sweep.metric
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for label in sweep.factors:
-        table.add_column(label, overflow="fold", min_width=8)
-    for head in ("seeds", "steps to target", f"best {metric}", f"final {metric}", "area val/loss", "seconds"):
+        table.add_column(label, overflow="fold", min_width=max(8, len(label)))
+    heads = ["seeds", "steps to target", f"best {metric}", f"final {metric}", "area val/loss", "seconds"]
+    if console().width < _FULL:
+        heads = heads[:3]
+    for head in heads:
         table.add_column(head, justify="right")
     table.add_column("status")
     for arm in _ranked(frame, sweep.higher_is_better):
         first = arm.iloc[0]
-        table.add_row(
-            *(escape(level_text(first[label])) for label in sweep.factors),
+        cells = [
             str(len(arm)),
             _steps(arm, frame["steps"].max()),
             _mean_and_deviation(arm["best"]),
             _mean_and_deviation(arm["final"]),
             number_text(arm["area"].mean()),
             number_text(arm["seconds"].mean(), digits=1),
-            _statuses(arm["status"]),
-        )
+        ]
+        levels = (escape(level_text(first[label])) for label in sweep.factors)
+        table.add_row(*levels, *cells[: len(heads)], _statuses(arm["status"]))
     return table
 
 
@@ -114,7 +120,12 @@ def _legend(sweep: Sweep) -> list[str]:
     if target is None:
         return []
     sign = "≥" if sweep.higher_is_better else "≤"
-    lines = [f"Target: {sweep.metric} {sign} {number_text(target)} ({escape(source)}). Steps are optimizer steps."]
+    lines = []
+    if len(sweep.records) > 1:
+        lines = [
+            f"Best {sweep.metric} first. Target: {sign} {number_text(target)} ({escape(source)}). "
+            "Steps are optimizer steps."
+        ]
     if len(sweep.records) == len({r.facts.arm_hash for r in sweep.records}) > 1:
         lines.append('One seed an arm: differences may be chance. For ten, add "seed=range(0,10)".')
     return lines

@@ -50,7 +50,7 @@ def attempt(config: Config, number: int, total: int) -> None:
     try:
         record = run(config)
     except RecordError as error:
-        print(f"[{number}/{total}] {error}", flush=True)
+        print(f"[{number}/{total}] {config.label} seed={config.seed}  left out: {error}", flush=True)
         return
     except Exception:  # whatever a plugin raises
         record = open_record(config)

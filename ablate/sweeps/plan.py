@@ -15,7 +15,7 @@ from ablate.config import Config, to_config
 from ablate.errors import ConfigError
 from ablate.module import JUDGES
 from ablate.overrides import Setting
-from ablate.record import Record, open_record
+from ablate.record import Record, check_writable, open_record
 from ablate.results import Sweep
 from ablate.sweeps.design import Arm, Factor, full
 from ablate.sweeps.idle import Prober, refuse_idle_factors, refuse_idle_settings
@@ -48,17 +48,22 @@ class Plan:
         """The configuration of the first run: name, output folder and target are the same in all."""
         return self.runs[0].config
 
+    @property
+    def folder(self) -> Path:
+        """Where the records are."""
+        return Path(self.first.output_dir) / self.first.folder_name
+
     def missing(self) -> list[PlannedRun]:
-        """Return the runs whose record does not say that they are done."""
-        return [planned for planned in self.runs if not planned.record().status.done]
+        """Return the runs that are not done; raise ``RecordError`` where there is no place for them."""
+        check_writable(self.folder)
+        return [planned for planned in self.runs if not planned.record().is_done]
 
     def results(self) -> Sweep:
         """Return what the runs left on disk."""
         name = self.first.folder_name
         records = [planned.record() for planned in self.runs]
-        folder = Path(self.first.output_dir) / name
         labels = {planned.config.arm_hash: planned.config.label or "" for planned in self.runs}
-        return Sweep(name, folder, records, [factor.key for factor in self.factors], self.first.target, labels)
+        return Sweep(name, self.folder, records, [factor.key for factor in self.factors], self.first.target, labels)
 
 
 def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) -> Plan:

@@ -43,11 +43,11 @@ def run(config: Config) -> Record:
     training raises, once status and traceback are in the record.
     """
     record = open_record(config)
-    if record.status.done:
+    if record.is_done:
         return record
     with record.lock():
         record.reload()  # another process may have finished it between the look and the lock
-        if not record.status.done:
+        if not record.is_done:
             with _recorded(record, config), _quiet(), _process_state(config.trainer.threads):
                 _train(record, config)
     return record

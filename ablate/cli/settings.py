@@ -1,0 +1,65 @@
+"""The command line's settings, checked before torch is imported and before Hydra composes."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablate import composition, overrides
+from ablate.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """Arguments, told apart."""
+
+    flags: tuple[str, ...]
+    """Hydra's own, with their values."""
+    settings: tuple[str, ...]
+    sweep: bool
+
+    @property
+    def for_hydra(self) -> list[str]:
+        """Flags first: Hydra's parser does not know settings on both sides of one."""
+        return [*self.flags, *self.settings]
+
+
+def read(arguments: Sequence[str]) -> CommandLine:
+    """Tell flags from settings and check the settings; raise ``ConfigError`` for what cannot be meant."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("-sc", "--shell-completion", action="store_true")
+    parser.add_argument("-cd", "--config-dir")
+    parser.add_argument("-cn", "--config-name")
+    parser.add_argument("-cp", "--config-path")
+    for short, long in (("-c", "--cfg"), ("-p", "--package")):  # their values are no settings
+        parser.add_argument(short, long)
+    flags, rest = parser.parse_known_args(arguments)
+    settings = [argument for argument in rest if not argument.startswith("-")]
+    dashed = [argument for argument in rest if argument.startswith("-")]
+    if wrong := [a for a in dashed if re.split("[=.]", a.lstrip("-"))[0] in overrides.SETTINGS]:
+        raise ConfigError(f"{wrong[0]}: settings are written without dashes, as in norm=bn.")
+    if any(argument.startswith("hydra/sweeper=") for argument in settings):
+        raise ConfigError("hydra/sweeper: the sweeper is ablate's own, which resumes and reports; leave it out.")
+    if flags.config_name or flags.config_path:
+        raise ConfigError(
+            "--config-name and --config-path would replace ablate's own configuration. Put presets as groups of YAML "
+            "files into a folder, --config-dir FOLDER, and choose one with +group=name."
+        )
+    if not flags.shell_completion:
+        _check(settings, flags.multirun, flags.config_dir)
+    others = tuple(argument for argument in arguments if argument not in settings)
+    return CommandLine(others, tuple(settings), flags.multirun)
+
+
+def _check(settings: Sequence[str], sweep: bool, config_dir: str | None) -> None:
+    """Hydra's own errors name neither the choices nor the way out."""
+    with composition.config_loader() as loader:
+        presets = set(composition.presets(loader))
+        parsed = overrides.parse(settings, loader)
+    if config_dir and Path(config_dir).is_dir():
+        presets |= {entry.name for entry in Path(config_dir).iterdir() if entry.is_dir()}
+    overrides.check(parsed, sweep=sweep, defaults=composition.defaults(), presets=presets)
