@@ -60,7 +60,7 @@ class DigitsCanvas(Data):
     """
 
     task: ClassVar[Task] = Task.segmentation
-    batch_size: int = 16  # every canvas has hundreds of labels
+    batch_size: int = 8  # every canvas has hundreds of labels
     count: int = 600
     size: int = 24
     digits: int = 3

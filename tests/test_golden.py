@@ -24,8 +24,14 @@ CURVES: dict[str, tuple[float, ...]] = {
     "data=digits_rows model=lstm": (4.880609, 3.827644, 3.072201, 2.810147, 2.089535),
     "data=digits_rows model=lstm model.cell=gru": (4.032976, 3.186373, 2.534767, 2.367252, 1.676762),
     "data=digits_rows model=lstm model.cell=rnn": (4.018199, 2.994174, 2.482476, 2.394922, 1.770363),
-    "data=digits_canvas data.count=150 model=fcn": (3.863525, 3.196632, 2.788330, 2.600930, 2.425898),
-    "data=digits_canvas data.count=150 model=fcn model.up=bilinear model.skips=false": (
+    "data=digits_canvas data.count=150 data.batch_size=16 model=fcn": (
+        3.863525,
+        3.196632,
+        2.788330,
+        2.600930,
+        2.425898,
+    ),
+    "data=digits_canvas data.count=150 data.batch_size=16 model=fcn model.up=bilinear model.skips=false": (
         4.067550,
         3.507985,
         2.982031,
