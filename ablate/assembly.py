@@ -5,7 +5,7 @@ from __future__ import annotations
 from ablate.config import Config
 from ablate.dataset import Dataset, prepare
 from ablate.errors import ConfigError
-from ablate.kit import Kit, initialize
+from ablate.kit import Kit, initialize, weight_layers
 from ablate.module import AblationModule
 
 
@@ -36,6 +36,8 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
             f"model={config.choices()['model']} on data={config.choices()['data']}: {str(error).rstrip('.')}."
         ) from error
     initialize(model, config.init, config.seed)
+    for layer in weight_layers(model):
+        config.norm.reparametrize(layer)
     return AblationModule(
         model,
         spec=spec,

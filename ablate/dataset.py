@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ablate.errors import ConfigError
-from ablate.techniques import Data, DataSpec, Scale, Task
+from ablate.techniques import Data, DataSpec, Order, Scale, Task
+from ablate.variations import noisy_targets, permuted, shifted, stream
 
 
 class Examples(NamedTuple):
@@ -50,24 +51,56 @@ def random_split(x: Tensor, y: Tensor, seed: int) -> Splits:
 
 
 def prepare(data: Data, seed: int) -> Dataset:
-    """Load, cut to ``train_size``, scale inputs, and standardise the targets of a regression."""
+    """Load, cut to ``train_size``, vary as ``data`` asks, scale inputs, and standardise the targets of a regression.
+
+    Each variation draws from a stream of its own, so that it changes neither the split nor another variation.
+    """
     splits = data.load(seed)
     if data.train_size is not None:
         available = len(splits.train.x)
         if data.train_size > available:
             raise ConfigError(f"data.train_size={data.train_size}: the training split has {available} examples.")
         splits = splits._replace(train=Examples(*(t[: data.train_size] for t in splits.train)))
+    regression = data.task is Task.regression
+    outputs = splits.train.y.shape[1] if regression else 1 + max(int(s.y.max()) for s in splits)
+    splits = vary(splits, data, outputs, seed)
     shift, factor = scaling(splits.train.x, data.scale)
     splits = Splits(*(Examples((s.x - shift) * factor, s.y) for s in splits))
     target_scale = torch.ones(())
-    if data.task is Task.regression:
+    if regression:
         mean, factor = scaling(splits.train.y, Scale.standard)
         splits = Splits(*(Examples(s.x, (s.y - mean) * factor) for s in splits))
         target_scale = 1 / factor
-        outputs = splits.train.y.shape[1]
-    else:
-        outputs = 1 + max(int(s.y.max()) for s in splits)
     return Dataset(splits, DataSpec(data.task, tuple(splits.train.x.shape[1:]), outputs), target_scale)
+
+
+def vary(splits: Splits, data: Data, outputs: int, seed: int) -> Splits:
+    """Return ``splits`` with the label noise, shift, permutation and order that ``data`` asks for."""
+    train, val, test = splits
+    if data.label_noise:
+        classes = None if data.task is Task.regression else outputs
+        train = Examples(train.x, noisy_targets(train.y, data.label_noise, classes, stream(seed, "label_noise")))
+    if data.shift:
+        if test.x.ndim != 4:
+            raise ConfigError(f"data.shift={data.shift} moves images, but an example here has {_shape(test)}.")
+        if data.shift >= min(test.x.shape[2:]):
+            raise ConfigError(f"data.shift={data.shift} would move images of {_shape(test)} out of sight. Take less.")
+        test = Examples(*shifted(test.x, test.y, data.shift, stream(seed, "shift")))
+    if data.permute_pixels:
+        if test.x.ndim == 2:
+            raise ConfigError(
+                "data.permute_pixels=true: the columns of a table have no order to lose. Choose images or sequences."
+            )
+        train, val, test = (Examples(*permuted(*s, stream(seed, "permute_pixels"))) for s in (train, val, test))
+    if data.order is Order.sorted:
+        by = train.y if train.y.ndim == 1 else train.y[:, 0]
+        index = by.argsort(stable=True)
+        train = Examples(train.x[index], train.y[index])
+    return Splits(train, val, test)
+
+
+def _shape(examples: Examples) -> str:
+    return f"shape {tuple(examples.x.shape[1:])}"
 
 
 def scaling(x: Tensor, scale: Scale) -> tuple[Tensor, Tensor]:
@@ -142,3 +175,9 @@ class Batches:
             return torch.arange(len(self.examples.x))
         seed = np.random.SeedSequence((self.shuffle_seed, self.epoch)).generate_state(1)[0]
         return torch.randperm(len(self.examples.x), generator=torch.Generator().manual_seed(int(seed)))
+
+
+def training_batches(train: Examples, data: Data, seed: int) -> Batches:
+    """Return the batches of a run's training split: of the size and in the order that ``data`` asks for."""
+    shuffle_seed = seed if data.order is Order.shuffled else None
+    return Batches(train, data.batch(len(train.x)), shuffle_seed)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ablate.techniques import Activation, Init, Norm, Pool, Regularizer
+from ablate.techniques import Activation, Init, Norm, Pool, Position, Regularizer
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,14 @@ class Kit:
     reg: Mapping[str, Regularizer]
 
     def hidden(self, features: int, spatial: int = 0) -> nn.Sequential:
-        """Return what follows a hidden layer: normalisation, activation, regularizer layers. Keeps (B, C, *S)."""
-        return nn.Sequential(self.norm.build(features, spatial), self.act.build(), *self.reg_layers(features, spatial))
+        """Return what follows a hidden layer: normalisation, activation (or the other way round), regularizer layers.
+
+        Keeps (B, C, *S).
+        """
+        parts = [self.norm.build(features, spatial), self.act.build()]
+        if self.norm.position is Position.post:
+            parts.reverse()
+        return nn.Sequential(*parts, *self.reg_layers(features, spatial))
 
     def reg_layers(self, features: int, spatial: int = 0) -> list[nn.Module]:
         """Return the regularizers' layers, in alphabetical order of the regularizers."""
@@ -56,6 +62,11 @@ class Residual(nn.Module):
         return out
 
 
+def weight_layers(model: nn.Module) -> list[nn.Linear | nn.modules.conv._ConvNd]:
+    """Return the linear and convolutional layers of ``model``: what initialisers, penalties and weight norms act on."""
+    return [m for m in model.modules() if isinstance(m, nn.Linear | nn.modules.conv._ConvNd)]
+
+
 @torch.no_grad()
 def initialize(model: nn.Module, init: Init, seed: int) -> None:
     """Fill the weights of every linear and convolutional layer of ``model`` with ``init``; biases become zero.
@@ -64,9 +75,7 @@ def initialize(model: nn.Module, init: Init, seed: int) -> None:
     weights start from the same point. Other layers (normalisation, embeddings) keep their own start.
     """
     generator = torch.Generator().manual_seed(seed)
-    for module in model.modules():
-        if not isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
-            continue
+    for module in weight_layers(model):
         blocks = module.weight.chunk(module.gates) if isinstance(module, GatedLinear) else (module.weight,)
         fan_in, fan_out = fans(module)
         for block in blocks:

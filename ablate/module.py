@@ -7,6 +7,7 @@ the validation metrics, on an axis of optimizer steps.
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,8 +15,9 @@ from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRScheduler
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import (
     Accuracy,
     JaccardIndex,
@@ -138,18 +140,27 @@ class AblationModule(pl.LightningModule):
         return prediction
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Build optimizer and schedule; the schedule moves with every optimizer step."""
+        """Build optimizer and schedule.
+
+        The schedule moves with every optimizer step; a ``ReduceLROnPlateau`` with every point of the curves, by
+        the metric that the task is judged by, in whichever direction its mode takes for better.
+        """
         optimizer = self.opt.build(self.model.parameters())
         schedule = self.sched.build(optimizer, int(self.trainer.estimated_stepping_batches))
         if schedule is None:
             return optimizer
+        if isinstance(schedule, ReduceLROnPlateau):
+            # Lightning keeps it, but never steps it: it counts epochs, or batches within one, not points of the curves.
+            monitor = f"val/{self.judge.metric}"
+            kept: LRSchedulerConfigType = {"scheduler": schedule, "monitor": monitor, "frequency": sys.maxsize}
+            return {"optimizer": optimizer, "lr_scheduler": kept}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def training_step(self, batch: Examples, batch_idx: int) -> Tensor:
         """Return the loss of a batch, penalties included."""
         x, y = batch
         for reg in self.reg:
-            x, y = reg.transform(x, y, self._generator)
+            x, y = reg.transform(x, y, self.spec, self._generator)
         loss = self.criterion(self.model(x), y)
         interval = self._interval
         interval.batches += 1
@@ -190,6 +201,9 @@ class AblationModule(pl.LightningModule):
         """Log one point of every curve."""
         point = {f"val/{name}": value for name, value in self.val_metrics.compute().items()}
         self.val_metrics.reset()
+        if isinstance(plateau := self.lr_schedulers(), ReduceLROnPlateau):
+            judged = point[f"val/{self.judge.metric}"]
+            plateau.step(judged if self.judge.higher_is_better is (plateau.mode == "max") else -judged)
         point |= self._interval.scalars()
         point["lr"] = torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"])
         # Lightning takes "step" as the axis of its loggers; its own count would be one less.

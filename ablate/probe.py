@@ -41,7 +41,7 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
         module = build(config, dataset)
         _add_state(digest, module.model)
         examples = dataset.splits.train
-        count = min(_EXAMPLES, config.data.batch_size, len(examples.x))
+        count = min(_EXAMPLES, config.data.batch(len(examples.x)), len(examples.x))
         x = torch.randn(count, *dataset.spec.input_shape, generator=_generator())
         _randomise(module.double().model)  # in float64, where eps=1e-8 and 1e-9 are not the same
         x, y = x.double(), examples.y[:count]
@@ -62,7 +62,7 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
         for reg in module.reg:
             penalty = reg.penalty(module.model)
             digest.update(b"" if penalty is None else penalty.detach().numpy().tobytes())
-            if reg.callbacks() or type(reg).transform is not Regularizer.transform:
+            if reg.callbacks("val/loss", False) or type(reg).transform is not Regularizer.transform:
                 digest.update(repr(reg).encode())
     return digest.hexdigest()
 

@@ -10,11 +10,11 @@ Shapes: B batch · C channels or features · T time · H, W height and width · 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from ablate.checks import at_least
+from ablate.checks import at_least, fraction, not_negative
 
 if TYPE_CHECKING:
     import torch
@@ -89,15 +89,26 @@ class Init(Technique):
         raise NotImplementedError
 
 
+class Position(Enum):
+    """Where a normalisation stands: before or after the activation."""
+
+    pre = "pre"
+    post = "post"
+
+
 @dataclass
 class Norm(Technique):
-    """Normalisation between a layer and its activation."""
+    """Normalisation between a layer and its activation, or of the layer's weights."""
 
     kind: ClassVar[str] = "norm"
+    position: Position = field(default=Position.pre, kw_only=True)
 
     def build(self, features: int, spatial: int) -> nn.Module:
         """Return a module that keeps the shape (B, features, *S), with ``spatial`` dims in S (0, 1 or 2)."""
         raise NotImplementedError
+
+    def reparametrize(self, layer: nn.Module) -> None:
+        """Change how the weight of a linear or convolutional layer is made, after it got its first values."""
 
 
 @dataclass
@@ -128,12 +139,15 @@ class Regularizer(Technique):
         """Return a scalar added to the training loss, or None."""
         return None
 
-    def transform(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return a training batch changed at random by ``generator``; never called in evaluation."""
+    def transform(self, x: Tensor, y: Tensor, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return a training batch changed at random by ``generator``; never called in evaluation.
+
+        x (B, *input_shape); y as the loss takes it, class indices or soft targets (B, classes, *S).
+        """
         return x, y
 
-    def callbacks(self) -> list[Callback]:
-        """Return Lightning callbacks that take part in training."""
+    def callbacks(self, monitor: str, higher_is_better: bool) -> list[Callback]:
+        """Return Lightning callbacks that take part in training; ``monitor`` is the metric the run is judged by."""
         return []
 
 
@@ -204,24 +218,56 @@ class Scale(Enum):
     standard = "standard"
 
 
+class Order(Enum):
+    """In what order training meets its examples: drawn anew each epoch, or sorted by target, always the same."""
+
+    shuffled = "shuffled"
+    sorted = "sorted"
+
+
 @dataclass
 class Data(Technique):
     """Data set with its splits and its task.
 
-    ``scale`` works per feature of a table or sequence and per channel of an image: ``unit`` maps the training
-    range to 0..1, ``standard`` to mean 0 and standard deviation 1; a feature that is constant in the training
-    split is only shifted. ``train_size`` keeps so many training examples and leaves the other splits alone.
+    batch_size: examples a step, or ``all`` for the whole training split · train_size: keeps so many training
+    examples and leaves the other splits alone · scale: per feature of a table or sequence and per channel of an
+    image, ``unit`` maps the training range to 0..1, ``standard`` to mean 0 and standard deviation 1; a feature
+    that is constant in the training split is only shifted.
+
+    label_noise: this fraction of the training labels (of pixels, where pixels have labels) becomes another
+    class; for a regression, normal noise of so many standard deviations on the training targets ·
+    shift: test images are moved at random by up to so many pixels in each direction, zeros move in ·
+    permute_pixels: one random order of the pixels of every image, or of the time steps of every sequence ·
+    order: ``shuffled`` anew each epoch, or ``sorted`` by class or target.
     """
 
     kind: ClassVar[str] = "data"
     task: ClassVar[Task]
-    batch_size: int = 64
+    batch_size: Any = 64  # int | str, but OmegaConf 2.3 fails to merge a union over a default
     train_size: int | None = None
     scale: Scale = Scale.standard
+    label_noise: float = 0.0
+    shift: int = 0
+    permute_pixels: bool = False
+    order: Order = Order.shuffled
 
     def __post_init__(self) -> None:
-        at_least(1, batch_size=self.batch_size)
+        if self.batch_size != "all":
+            if not isinstance(self.batch_size, int) or isinstance(self.batch_size, bool):
+                raise ValueError(f"batch_size must be a whole number or all, not {self.batch_size!r}")
+            at_least(1, batch_size=self.batch_size)
         at_least(2, train_size=self.train_size)
+        at_least(0, shift=self.shift)
+        if self.task is Task.regression:
+            not_negative(label_noise=self.label_noise)
+        else:
+            fraction(label_noise=self.label_noise)
+        if self.order is Order.sorted and self.task is Task.segmentation:
+            raise ValueError("order=sorted needs one target an example, but a segmentation has one a pixel")
+
+    def batch(self, count: int) -> int:
+        """Return how many of ``count`` training examples make a batch."""
+        return count if self.batch_size == "all" else int(self.batch_size)
 
     def load(self, seed: int) -> Splits:
         """Return the raw train, validation and test examples that belong to ``seed``."""

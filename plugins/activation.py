@@ -1,4 +1,4 @@
-"""Activations: elementwise non-linearities after hidden layers."""
+"""Activations: non-linearities after hidden layers, elementwise but for softmax."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from ablate.checks import finite, not_negative, positive
 from ablate.hookspecs import Register, hookimpl
 from ablate.lazy import torch
 from ablate.techniques import Activation
@@ -22,12 +23,27 @@ class Identity(Activation):
         return torch.nn.Identity()
 
 
+class Surrogate(Enum):
+    """What stands in for the gradient of a step: nothing, or that of x near zero."""
+
+    none = "none"
+    straight_through = "straight_through"
+
+
 @dataclass
-class ReLU(Activation):
-    """max(0, x) (Nair & Hinton 2010)."""
+class Step(Activation):
+    """1 where x ≥ 0, else 0 (McCulloch & Pitts 1943): its gradient is zero, so that layers before it stay as they are.
+
+    surrogate: ``straight_through`` passes the gradient where |x| ≤ 1 (Hubara et al. 2016, arXiv:1602.02830,
+    there for a sign of -1 and 1), ``none`` passes none.
+    """
+
+    surrogate: Surrogate = Surrogate.none
 
     def build(self) -> nn.Module:
-        return torch.nn.ReLU()
+        from .layers import step
+
+        return step.Step(self.surrogate is Surrogate.straight_through)
 
 
 @dataclass
@@ -44,6 +60,75 @@ class Tanh(Activation):
 
     def build(self) -> nn.Module:
         return torch.nn.Tanh()
+
+
+@dataclass
+class Softmax(Activation):
+    """exp(xᵢ) / Σⱼ exp(xⱼ) over the features, of each pixel by itself: they share a sum of 1."""
+
+    def build(self) -> nn.Module:
+        return torch.nn.Softmax(dim=1)  # features are dim 1 of (B, C) and of (B, C, *S)
+
+
+@dataclass
+class ReLU(Activation):
+    """max(0, x) (Nair & Hinton 2010)."""
+
+    def build(self) -> nn.Module:
+        return torch.nn.ReLU()
+
+
+@dataclass
+class LeakyReLU(Activation):
+    """x where x > 0, else slope · x (Maas et al. 2013)."""
+
+    slope: float = 0.01
+
+    def __post_init__(self) -> None:
+        not_negative(slope=self.slope)
+
+    def build(self) -> nn.Module:
+        return torch.nn.LeakyReLU(self.slope)
+
+
+@dataclass
+class PReLU(Activation):
+    """x where x > 0, else a · x with a learned ``a`` that starts at ``init`` (He et al. 2015, arXiv:1502.01852).
+
+    One ``a`` for all features of a layer: the paper's channel-shared form.
+    """
+
+    init: float = 0.25
+
+    def __post_init__(self) -> None:
+        finite(init=self.init)
+
+    def build(self) -> nn.Module:
+        return torch.nn.PReLU(init=self.init)
+
+
+@dataclass
+class ELU(Activation):
+    """x where x > 0, else alpha · (exp(x) - 1) (Clevert et al. 2015, arXiv:1511.07289)."""
+
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive(alpha=self.alpha)
+
+    def build(self) -> nn.Module:
+        return torch.nn.ELU(self.alpha)
+
+
+@dataclass
+class SELU(Activation):
+    """1.0507 · elu(x) with alpha 1.6733 (Klambauer et al. 2017, arXiv:1706.02515).
+
+    With ``init=lecun``, activations keep to mean 0 and variance 1 without normalisation.
+    """
+
+    def build(self) -> nn.Module:
+        return torch.nn.SELU()
 
 
 class Approximation(Enum):
@@ -66,11 +151,61 @@ class GELU(Activation):
         return torch.nn.GELU(approximate=self.approximate.name)
 
 
+@dataclass
+class Softplus(Activation):
+    """log(1 + exp(beta · x)) / beta, a smooth ReLU (Dugas et al. 2000).
+
+    Where beta · x > 20, torch takes x itself: off by less than 3e-9 / beta.
+    """
+
+    beta: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive(beta=self.beta)
+
+    def build(self) -> nn.Module:
+        return torch.nn.Softplus(self.beta)
+
+
+@dataclass
+class SiLU(Activation):
+    """x / (1 + exp(-x)) (Elfwing et al. 2017, arXiv:1702.03118), also known as swish (arXiv:1710.05941)."""
+
+    def build(self) -> nn.Module:
+        return torch.nn.SiLU()
+
+
+@dataclass
+class Mish(Activation):
+    """x · tanh(log(1 + exp(x))) (Misra 2019, arXiv:1908.08681)."""
+
+    def build(self) -> nn.Module:
+        return torch.nn.Mish()
+
+
+@dataclass
+class Hardswish(Activation):
+    """x · min(max(x + 3, 0), 6) / 6, silu in straight lines (Howard et al. 2019, arXiv:1905.02244)."""
+
+    def build(self) -> nn.Module:
+        return torch.nn.Hardswish()
+
+
 @hookimpl
 def register_techniques(register: Register) -> None:
     """Add the activations."""
     register("identity", Identity)
-    register("relu", ReLU)
+    register("step", Step)
     register("sigmoid", Sigmoid)
     register("tanh", Tanh)
+    register("softmax", Softmax)
+    register("relu", ReLU)
+    register("leaky_relu", LeakyReLU)
+    register("prelu", PReLU)
+    register("elu", ELU)
+    register("selu", SELU)
     register("gelu", GELU)
+    register("softplus", Softplus)
+    register("silu", SiLU)
+    register("mish", Mish)
+    register("hardswish", Hardswish)

@@ -1,4 +1,4 @@
-"""Data sets: real, embedded, no download.
+"""Data sets: real, embedded, no download; those that are made up stand in ``synthetic.py``.
 
 What loads them stands in ``datasets/`` and is imported when it is needed: a listing needs no torch.
 """
@@ -7,11 +7,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ablate.checks import at_least
 from ablate.hookspecs import Register, hookimpl
 from ablate.techniques import Data, Task
+
+from .synthetic import (
+    Adding,
+    Boolean,
+    ChannelXor,
+    Copy,
+    OffsetXor,
+    Parity,
+    PointSets,
+    Recall,
+    Rings,
+    Spirals,
+)
 
 if TYPE_CHECKING:
     from ablate.dataset import Splits
@@ -60,7 +73,7 @@ class DigitsCanvas(Data):
     """
 
     task: ClassVar[Task] = Task.segmentation
-    batch_size: int = 8  # every canvas has hundreds of labels
+    batch_size: Any = 8  # every canvas has hundreds of labels
     count: int = 600
     size: int = 24
     digits: int = 3
@@ -90,6 +103,42 @@ class Diabetes(Data):
         return tables.diabetes(seed)
 
 
+@dataclass
+class BreastCancer(Data):
+    """569 tumours with 30 features of their cell nuclei, malignant or benign (Wolberg et al. 1995, UCI)."""
+
+    task: ClassVar[Task] = Task.classification
+
+    def load(self, seed: int) -> Splits:
+        from .datasets import tables
+
+        return tables.breast_cancer(seed)
+
+
+@dataclass
+class Wine(Data):
+    """178 wines of three growers with 13 chemical features, of very different sizes (Aeberhard & Forina 1991, UCI)."""
+
+    task: ClassVar[Task] = Task.classification
+
+    def load(self, seed: int) -> Splits:
+        from .datasets import tables
+
+        return tables.wine(seed)
+
+
+@dataclass
+class Iris(Data):
+    """150 irises of three species with 4 lengths and widths (Fisher 1936, UCI)."""
+
+    task: ClassVar[Task] = Task.classification
+
+    def load(self, seed: int) -> Splits:
+        from .datasets import tables
+
+        return tables.iris(seed)
+
+
 @hookimpl
 def register_techniques(register: Register) -> None:
     """Add the data sets."""
@@ -97,3 +146,16 @@ def register_techniques(register: Register) -> None:
     register("digits_rows", DigitsRows)
     register("digits_canvas", DigitsCanvas)
     register("diabetes", Diabetes)
+    register("breast_cancer", BreastCancer)
+    register("wine", Wine)
+    register("iris", Iris)
+    register("spirals", Spirals)
+    register("rings", Rings)
+    register("parity", Parity)
+    register("boolean", Boolean)
+    register("adding", Adding)
+    register("copy", Copy)
+    register("recall", Recall)
+    register("offset_xor", OffsetXor)
+    register("channel_xor", ChannelXor)
+    register("point_sets", PointSets)

@@ -1,11 +1,14 @@
-"""Normalisations: between a layer and its activation."""
+"""Normalisations: between a layer and its activation, after it (``position=post``), or of the weights themselves.
+
+Statistics are over (B, *S) for each feature, or over (C, *S) for each example.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ablate.checks import positive
+from ablate.checks import at_least, positive
 from ablate.hookspecs import Register, hookimpl
 from ablate.lazy import torch
 from ablate.techniques import Norm
@@ -26,11 +29,14 @@ class NoNorm(Norm):
 class BatchNorm(Norm):
     """Mean 0 and variance 1 per feature over the batch, then scale and shift (Ioffe & Szegedy 2015, arXiv:1502.03167).
 
-    Evaluation uses running statistics: ``running = (1 - momentum) · running + momentum · batch``.
+    Evaluation uses running statistics, ``running = (1 - momentum) · running + momentum · batch``, or those of
+    the batch with ``track_running_stats=false``. affine: whether scale and shift are learned.
     """
 
     eps: float = 1e-5
     momentum: float = 0.1
+    affine: bool = True
+    track_running_stats: bool = True
 
     def __post_init__(self) -> None:
         positive(eps=self.eps)
@@ -39,24 +45,99 @@ class BatchNorm(Norm):
 
     def build(self, features: int, spatial: int) -> nn.Module:
         layer = (torch.nn.BatchNorm1d, torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)[spatial]
-        return layer(features, eps=self.eps, momentum=self.momentum)
+        return layer(features, self.eps, self.momentum, self.affine, self.track_running_stats)
 
 
 @dataclass
 class LayerNorm(Norm):
     """Mean 0 and variance 1 per example, then scale and shift per feature (Ba et al. 2016, arXiv:1607.06450).
 
-    The statistics of an image go over channels and pixels together.
+    The statistics of an image go over channels and pixels together. affine: learned scale and shift.
     """
 
     eps: float = 1e-5
+    affine: bool = True
 
     def __post_init__(self) -> None:
         positive(eps=self.eps)
 
     def build(self, features: int, spatial: int) -> nn.Module:
         # One group of all channels: layer normalisation for any number of spatial dims.
-        return torch.nn.GroupNorm(1, features, eps=self.eps)
+        return torch.nn.GroupNorm(1, features, self.eps, self.affine)
+
+
+@dataclass
+class GroupNorm(Norm):
+    """Mean 0 and variance 1 per example and group of features (Wu & He 2018, arXiv:1803.08494).
+
+    groups: how many; a layer must have a multiple of them. affine: learned scale and shift per feature.
+    """
+
+    groups: int = 4
+    eps: float = 1e-5
+    affine: bool = True
+
+    def __post_init__(self) -> None:
+        at_least(1, groups=self.groups)
+        positive(eps=self.eps)
+
+    def build(self, features: int, spatial: int) -> nn.Module:
+        if features % self.groups:
+            raise ValueError(f"{features} features cannot be divided into norm.groups={self.groups}")
+        return torch.nn.GroupNorm(self.groups, features, self.eps, self.affine)
+
+
+@dataclass
+class InstanceNorm(Norm):
+    """Mean 0 and variance 1 per example and channel, over its pixels (Ulyanov et al. 2016, arXiv:1607.08022).
+
+    affine: learned scale and shift per channel; torch leaves them out by default, and so does the paper.
+    """
+
+    eps: float = 1e-5
+    affine: bool = False
+
+    def __post_init__(self) -> None:
+        positive(eps=self.eps)
+
+    def build(self, features: int, spatial: int) -> nn.Module:
+        if not spatial:
+            raise ValueError("norm=instance takes its statistics over pixels, and this model has layers without them")
+        layer = (torch.nn.InstanceNorm1d, torch.nn.InstanceNorm2d)[spatial - 1]
+        return layer(features, self.eps, affine=self.affine)
+
+
+@dataclass
+class WeightNorm(Norm):
+    """w = g · v / |v|: length and direction of each output's weights are learned apart (arXiv:1602.07868).
+
+    Salimans & Kingma 2016, of every linear and convolutional layer, starting from the initialiser's weights.
+    """
+
+    def build(self, features: int, spatial: int) -> nn.Module:
+        return torch.nn.Identity()
+
+    def reparametrize(self, layer: nn.Module) -> None:
+        torch.nn.utils.parametrizations.weight_norm(layer)
+
+
+@dataclass
+class SpectralNorm(Norm):
+    """w / σ(w), σ the largest singular value by ``iterations`` of the power method a step (arXiv:1802.05957).
+
+    Miyato et al. 2018, of every linear and convolutional layer.
+    """
+
+    iterations: int = 1
+
+    def __post_init__(self) -> None:
+        at_least(1, iterations=self.iterations)
+
+    def build(self, features: int, spatial: int) -> nn.Module:
+        return torch.nn.Identity()
+
+    def reparametrize(self, layer: nn.Module) -> None:
+        torch.nn.utils.parametrizations.spectral_norm(layer, n_power_iterations=self.iterations)
 
 
 @hookimpl
@@ -65,3 +146,7 @@ def register_techniques(register: Register) -> None:
     register("none", NoNorm)
     register("bn", BatchNorm)
     register("ln", LayerNorm)
+    register("group", GroupNorm)
+    register("instance", InstanceNorm)
+    register("weight", WeightNorm)
+    register("spectral", SpectralNorm)

@@ -49,16 +49,17 @@ def registering(module: str, name: str, technique: type[Technique]) -> types.Mod
 
 def test_every_kind_has_the_options_of_the_catalogue() -> None:
     expected = {
-        "act": "gelu identity relu sigmoid tanh",
-        "init": "he orthogonal xavier zeros",
+        "act": "elu gelu hardswish identity leaky_relu mish prelu relu selu sigmoid silu softmax softplus step tanh",
+        "init": "constant glorot he identity lecun normal orthogonal truncated_normal uniform xavier zeros",
         "norm": "bn ln none",
         "reg": "dropout l1 l2 none",
-        "pool": "avg max none",
-        "opt": "adam momentum rmsprop sgd",
-        "loss": "auto cross_entropy mse",
-        "sched": "cosine none step",
+        "pool": "avg blur global_avg global_max lp max none stride",
+        "opt": "adadelta adagrad adam adamw gd lbfgs lion momentum muon nadam nesterov radam rmsprop sgd",
+        "loss": "auto cross_entropy dice focal hinge huber kl mae mse",
+        "sched": "cosine exponential linear none onecycle plateau step warmup_cosine",
         "model": "cnn fcn lstm mlp",
-        "data": "diabetes digits digits_canvas digits_rows",
+        "data": "adding boolean breast_cancer channel_xor copy diabetes digits digits_canvas digits_rows iris "
+        "offset_xor parity point_sets recall rings spirals wine",
     }
     assert list(KINDS) == list(expected)
     for kind, names in expected.items():

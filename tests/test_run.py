@@ -19,6 +19,7 @@ import ablate
 from ablate.config import Config
 from ablate.errors import RecordError
 from ablate.record import Status, open_record, read
+from ablate.techniques import DataSpec
 
 Maker = Callable[..., Config]
 
@@ -122,7 +123,7 @@ class Failing(ablate.techniques.Regularizer):
     error: type[BaseException] = RuntimeError
 
     def transform(
-        self, x: torch.Tensor, y: torch.Tensor, generator: torch.Generator
+        self, x: torch.Tensor, y: torch.Tensor, spec: DataSpec, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
         raise self.error("planted")
 

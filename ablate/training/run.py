@@ -27,7 +27,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 
 from ablate.assembly import build
 from ablate.config import Config, TrainerConfig
-from ablate.dataset import Batches, prepare
+from ablate.dataset import Batches, prepare, training_batches
 from ablate.errors import ConfigError
 from ablate.module import AblationModule
 from ablate.record import Record, Status, open_record, write_atomically
@@ -88,9 +88,8 @@ def _train(record: Record, config: Config) -> None:
     module = build(config, dataset)
     facts.metric, facts.higher_is_better = f"val/{module.judge.metric}", module.judge.higher_is_better
     facts.parameters = sum(p.numel() for p in module.model.parameters())
-    size = config.data.batch_size
-    train = Batches(dataset.splits.train, size, shuffle_seed=config.seed)
-    val, test = (Batches(split, max(size, EVALUATION_BATCH)) for split in dataset.splits[1:])
+    train = training_batches(dataset.splits.train, config.data, config.seed)
+    val, test = (Batches(split, max(train.batch_size, EVALUATION_BATCH)) for split in dataset.splits[1:])
     trainer = _trainer(config, record, len(train), module)
     trainer.fit(module, train, val)
     trainer.save_checkpoint(record.folder / "last.ckpt")  # ModelCheckpoint's own "last" is the last that was best
@@ -116,6 +115,8 @@ def _trainer(config: Config, record: Record, batches: int, module: AblationModul
         mode="max" if record.facts.higher_is_better else "min",
         enable_version_counter=False,
     )
+    judged = record.facts.metric, record.facts.higher_is_better
+    own = (callback for reg in module.reg for callback in reg.callbacks(*judged))
     return pl.Trainer(
         max_epochs=t.max_epochs if t.max_steps is None else -1,
         max_steps=-1 if t.max_steps is None else t.max_steps,
@@ -126,7 +127,7 @@ def _trainer(config: Config, record: Record, batches: int, module: AblationModul
         gradient_clip_val=t.gradient_clip_val,
         deterministic="warn" if t.deterministic else False,
         logger=[CurveLogger(record.folder), EventLogger(record.folder)],
-        callbacks=[checkpoint, *(callback for reg in module.reg for callback in reg.callbacks())],
+        callbacks=[checkpoint, *own],
         log_every_n_steps=1,
         num_sanity_val_steps=0,
         enable_progress_bar=t.progress,

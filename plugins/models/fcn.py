@@ -33,10 +33,18 @@ class Up(nn.Module):
 
 
 def stride_of(pool: nn.Module, channels: int) -> int:
-    """Return by how much a pooling of any make shrinks a map, measured on one that is large beside its window."""
+    """Return by how much a pooling of any make shrinks a map, measured on one that is large beside its window.
+
+    Raises ``ValueError`` for a pooling that leaves one pixel of any map: there is no way back up.
+    """
     size = 256
     with torch.no_grad():
         pooled: Tensor = pool(torch.zeros(1, channels, size, size))
+    if pooled.shape[-1] == 1:
+        raise ValueError(
+            f"the pooling leaves one pixel of a map of {size} × {size}, from which there is no way back to a "
+            "prediction for each. Choose one with small windows: pool=max"
+        )
     return round(size / pooled.shape[-1])
 
 

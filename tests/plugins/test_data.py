@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from sklearn.datasets import load_diabetes, load_digits
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from torch import Tensor
 
 from ablate.dataset import Splits, prepare
@@ -32,6 +33,27 @@ def keys(x: Tensor) -> list[bytes]:
         ("digits_canvas", {}, Task.segmentation, (1, 24, 24), 11, [360, 120, 120]),
         ("digits_canvas", {"count": 50, "size": 30}, Task.segmentation, (1, 30, 30), 11, [30, 10, 10]),
         ("diabetes", {}, Task.regression, (10,), 1, [266, 88, 88]),
+        ("breast_cancer", {}, Task.classification, (30,), 2, [343, 113, 113]),
+        ("wine", {}, Task.classification, (13,), 3, [108, 35, 35]),
+        ("iris", {}, Task.classification, (4,), 3, [90, 30, 30]),
+        ("spirals", {}, Task.classification, (2,), 2, [600, 200, 200]),
+        ("spirals", {"classes": 3, "count": 52}, Task.classification, (2,), 3, [32, 10, 10]),
+        ("rings", {}, Task.classification, (2,), 2, [600, 200, 200]),
+        ("rings", {"classes": 4, "count": 100}, Task.classification, (2,), 4, [60, 20, 20]),
+        ("point_sets", {}, Task.classification, (32, 2), 4, [600, 200, 200]),
+        ("point_sets", {"points": 5, "count": 20}, Task.classification, (5, 2), 4, [12, 4, 4]),
+        ("parity", {}, Task.classification, (4,), 2, [512, 16, 16]),
+        ("parity", {"n": 1, "repeats": 1}, Task.classification, (1,), 2, [2, 2, 2]),
+        ("boolean", {"n": 6, "repeats": 2}, Task.classification, (6,), 2, [128, 64, 64]),
+        ("adding", {}, Task.regression, (40, 2), 1, [600, 200, 200]),
+        ("adding", {"length": 2, "count": 10}, Task.regression, (2, 2), 1, [6, 2, 2]),
+        ("copy", {}, Task.regression, (24, 2), 4, [600, 200, 200]),
+        ("copy", {"length": 0, "bits": 3, "count": 40}, Task.regression, (3, 2), 3, [24, 8, 8]),
+        ("recall", {}, Task.classification, (21, 4), 4, [600, 200, 200]),
+        ("recall", {"length": 0, "symbols": 2, "count": 20}, Task.classification, (1, 2), 2, [12, 4, 4]),
+        ("offset_xor", {}, Task.segmentation, (1, 16, 16), 2, [300, 100, 100]),
+        ("channel_xor", {}, Task.segmentation, (2, 16, 16), 2, [300, 100, 100]),
+        ("channel_xor", {"channels": 3, "size": 5, "count": 20}, Task.segmentation, (3, 5, 5), 2, [12, 4, 4]),
     ],
 )
 def test_shapes_and_splits(
@@ -52,25 +74,34 @@ def test_shapes_and_splits(
             assert 0 <= y.min() <= y.max() < outputs
 
 
-@pytest.mark.parametrize("name", ["digits", "diabetes"])
+RAW: dict[str, Callable[[], Any]] = {
+    "digits": lambda: (load_digits().images[:, None], load_digits().target),
+    "diabetes": lambda: (load_diabetes(scaled=False).data, load_diabetes(scaled=False).target),
+    "breast_cancer": lambda: load_breast_cancer(return_X_y=True),
+    "wine": lambda: load_wine(return_X_y=True),
+    "iris": lambda: load_iris(return_X_y=True),
+}
+
+
+@pytest.mark.parametrize("name", RAW)
 def test_every_example_is_in_one_split(name: str) -> None:
     splits = loaded(name)
-    raw = load_digits().images[:, None] if name == "digits" else load_diabetes(scaled=False).data
+    raw, _ = RAW[name]()
     assert sorted(keys(torch.cat([s.x for s in splits]))) == sorted(keys(torch.tensor(raw, dtype=torch.float32)))
 
 
-def test_targets_belong_to_their_examples() -> None:
-    raw = load_digits()
-    known = dict(zip(keys(torch.tensor(raw.images, dtype=torch.float32)), raw.target.tolist(), strict=True))
-    for x, y in loaded("digits"):
-        assert [known[key] for key in keys(x)] == y.tolist()
-    table = load_diabetes(scaled=False)
-    known = dict(zip(keys(torch.tensor(table.data, dtype=torch.float32)), table.target.tolist(), strict=True))
-    for x, y in loaded("diabetes"):
-        assert [known[key] for key in keys(x)] == y[:, 0].tolist()
+@pytest.mark.parametrize("name", RAW)
+def test_targets_belong_to_their_examples(name: str) -> None:
+    x, y = RAW[name]()
+    known = dict(zip(keys(torch.tensor(x, dtype=torch.float32)), y.tolist(), strict=True))
+    for split in loaded(name):
+        assert [known[key] for key in keys(split.x)] == split.y.flatten().tolist()
 
 
-@pytest.mark.parametrize("name", ["digits", "digits_rows", "digits_canvas", "diabetes"])
+DRAWN = ["spirals", "rings", "point_sets", "adding", "copy", "recall", "offset_xor", "channel_xor"]
+
+
+@pytest.mark.parametrize("name", [*RAW, "digits_rows", "digits_canvas", *DRAWN])
 def test_the_seed_alone_decides_the_splits(name: str) -> None:
     torch.manual_seed(1)
     state = torch.get_rng_state()
@@ -126,7 +157,7 @@ def test_digits_of_a_canvas_lie_anywhere_in_their_cells() -> None:
     assert ink[9].sum() > 0
 
 
-@pytest.mark.parametrize("name", ["digits", "digits_rows", "digits_canvas", "diabetes"])
+@pytest.mark.parametrize("name", [*RAW, "digits_rows", "digits_canvas", *DRAWN, "parity", "boolean"])
 @pytest.mark.parametrize(("parameter", "value"), [("batch_size", 0), ("batch_size", -1), ("train_size", 1)])
 def test_sizes_that_train_nothing_are_refused(name: str, parameter: str, value: int) -> None:
     assert f"{parameter} must be at least" in refusal(Data, name, **{parameter: value})

@@ -60,7 +60,8 @@ def test_mse_of_a_regression_compares_the_prediction(on: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "params"), [("cross_entropy", {}), ("mse", {}), ("mse", {"on": "logits"}), ("auto", {})]
+    ("name", "params"),
+    [("cross_entropy", {}), ("kl", {}), ("focal", {}), ("mse", {}), ("mse", {"on": "logits"}), ("auto", {})],
 )
 def test_a_segmentation_averages_over_all_pixels(name: str, params: dict[str, str]) -> None:
     loss = make(Loss, name, **params)
@@ -83,11 +84,40 @@ def test_auto_takes_the_loss_of_the_task(task: Task, name: str) -> None:
     assert torch.equal(auto(*batches[task]), chosen(*batches[task]))
 
 
-@pytest.mark.parametrize(("name", "fits"), [("cross_entropy", False), ("mse", True), ("auto", True)])
-def test_only_cross_entropy_cannot_take_a_regression(name: str, fits: bool) -> None:
-    loss = make(Loss, name)
-    assert (Task.regression in loss.tasks) is fits
-    assert {Task.classification, Task.segmentation} <= loss.tasks
+BY_CLASS = frozenset({Task.classification, Task.segmentation})
+TASKS = {
+    "auto": frozenset(Task),
+    "mse": frozenset(Task),
+    "cross_entropy": BY_CLASS,
+    "kl": BY_CLASS,
+    "focal": BY_CLASS,
+    "hinge": frozenset({Task.classification}),
+    "dice": frozenset({Task.segmentation}),
+    "mae": frozenset({Task.regression}),
+    "huber": frozenset({Task.regression}),
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_loss_knows_its_tasks(name: str) -> None:
+    assert make(Loss, name).tasks == TASKS[name]
+
+
+@pytest.mark.parametrize(("name", "task"), [(name, task) for name, tasks in TASKS.items() for task in tasks])
+def test_a_loss_is_a_finite_scalar_with_a_finite_gradient(name: str, task: Task) -> None:
+    logits, target = {
+        Task.classification: (LOGITS, CLASSES),
+        Task.segmentation: images(),
+        Task.regression: (LOGITS, normal(2, 3)),
+    }[task]
+    for scale in (0.0, 1.0, 1000.0):  # all alike · ordinary · as sure as can be, rightly and wrongly
+        prediction = (scale * logits.float()).requires_grad_()
+        loss = make(Loss, name).build(task)(prediction, target.float() if task is Task.regression else target)
+        loss.backward()
+        assert loss.shape == ()
+        assert loss.isfinite()
+        assert prediction.grad is not None
+        assert prediction.grad.isfinite().all()
 
 
 def test_an_unknown_prediction_is_refused_with_the_choices() -> None:

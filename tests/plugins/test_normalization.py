@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+import ablate
+from ablate.kit import weight_layers
 from ablate.techniques import Norm
-from tests.helpers import make, normal, refusal
+from tests.helpers import generator, make, make_kit, normal, refusal
 
 SHAPES = {0: (6, 5), 1: (6, 5, 4), 2: (6, 5, 3, 4)}  # by the number of spatial dims; 5 features
 
@@ -24,6 +27,10 @@ def standardised(x: Tensor, dims: list[int], eps: float) -> Tensor:
     mean = x.mean(dims, keepdim=True)
     variance = (x - mean).square().mean(dims, keepdim=True)
     return (x - mean) / (variance + eps).sqrt()
+
+
+def build(*settings: str) -> nn.Module:
+    return ablate.build(ablate.compose(settings)).model
 
 
 def batch_dims(x: Tensor) -> list[int]:
@@ -119,3 +126,69 @@ def test_constant_input_gives_zeros(name: str) -> None:
 )
 def test_values_out_of_range_are_refused(name: str, parameter: str, value: float) -> None:
     assert f"{parameter} must be" in refusal(Norm, name, **{parameter: value})
+
+
+@pytest.mark.parametrize("spatial", [0, 1, 2])
+def test_group_norm_is_over_each_group_of_features(spatial: int) -> None:
+    shape = (3, 6, *SHAPES[spatial][2:])
+    x = normal(*shape)
+    layer = make(Norm, "group", groups=2).build(6, spatial).double()
+    groups = x.view(3, 2, -1)
+    expected = standardised(groups, [2], 1e-5).view(shape)
+    torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-12)
+
+
+def test_group_norm_needs_a_multiple_of_its_groups() -> None:
+    with pytest.raises(ValueError, match=r"5 features cannot be divided into norm.groups=4"):
+        make(Norm, "group").build(5, 0)
+
+
+@pytest.mark.parametrize("spatial", [1, 2])
+def test_instance_norm_is_over_the_pixels_of_each_channel(spatial: int) -> None:
+    x = normal(*SHAPES[spatial])
+    dims = list(range(2, x.ndim))
+    torch.testing.assert_close(built("instance", spatial)(x), standardised(x, dims, 1e-5), rtol=0, atol=1e-12)
+    assert not list(built("instance", spatial).parameters())
+    assert len(list(built("instance", spatial, affine=True).parameters())) == 2
+
+
+def test_instance_norm_needs_pixels() -> None:
+    with pytest.raises(ValueError, match="over pixels"):
+        make(Norm, "instance").build(5, 0)
+
+
+def test_batch_norm_without_running_statistics_uses_the_batch_in_evaluation() -> None:
+    x = normal(*SHAPES[0])
+    layer = built("bn", 0, track_running_stats=False).eval()
+    torch.testing.assert_close(layer(x), standardised(x, [0], 1e-5), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["bn", "ln", "group"])
+def test_without_affine_nothing_is_learned(name: str) -> None:
+    params = {"groups": 5} if name == "group" else {}
+    assert len(list(built(name, 2, **params).parameters())) == 2
+    assert not list(built(name, 2, affine=False, **params).parameters())
+
+
+def test_position_puts_the_normalisation_after_the_activation() -> None:
+    x = normal(4, 5)
+    kit = make_kit(norm="ln")
+    plain = kit.hidden(5).double()
+    moved = dataclasses.replace(kit, norm=make(Norm, "ln", position="post")).hidden(5).double()
+    torch.testing.assert_close(plain(x), standardised(x, [1], 1e-5).relu(), rtol=0, atol=1e-12)
+    torch.testing.assert_close(moved(x), standardised(x.relu(), [1], 1e-5), rtol=0, atol=1e-12)
+
+
+def test_weight_norm_starts_at_the_initialisers_weights_and_learns_length_and_direction() -> None:
+    plain, normed = (build("model.width=4", f"norm={name}") for name in ("none", "weight"))
+    x = torch.randn(3, 1, 8, 8, generator=generator())
+    torch.testing.assert_close(normed(x), plain(x))
+    for layer in weight_layers(normed):
+        length, direction = (p.detach() for p in layer.get_submodule("parametrizations.weight").parameters())
+        torch.testing.assert_close(layer.weight.detach(), length * direction / direction.norm(dim=1, keepdim=True))
+
+
+def test_spectral_norm_has_a_largest_singular_value_of_one() -> None:
+    model = build("norm=spectral", "norm.iterations=200", "model.width=4").train()
+    for layer in weight_layers(model):
+        assert torch.linalg.svdvals(layer.weight.detach())[0].item() == pytest.approx(1, rel=1e-3)

@@ -1,0 +1,1 @@
+"""Options and update rules of ``opt=…`` that ``optimizer.py`` has no room for."""

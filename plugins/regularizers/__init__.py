@@ -1,0 +1,1 @@
+"""The regularizers behind ``reg=…``, by the way they act."""
