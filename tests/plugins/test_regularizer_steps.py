@@ -54,8 +54,6 @@ def test_gradients_are_clipped_by_norm_or_by_value() -> None:
             parameter.grad = torch.full_like(parameter, -0.3)
         callback = GradientClipping(0.1, by_value)
         callback.on_before_optimizer_step(Trainer(logger=False), module, SGD(module.parameters()))
-            Trainer(logger=False), module, SGD(module.parameters())
-        )
         values = torch.cat([p.grad.flatten() for p in module.parameters() if p.grad is not None])
         if by_value:
             assert torch.equal(values, torch.full_like(values, -0.1))
