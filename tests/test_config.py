@@ -58,7 +58,7 @@ def test_keys_that_nothing_reads_are_refused_wherever_they_come_from() -> None:
         tree = load(loader, ["norm=bn"])
     with open_dict(tree.norm):
         tree.norm.foo = 1
-    with pytest.raises(ConfigError, match=r"norm.foo: norm has no such setting. Valid: eps, momentum"):
+    with pytest.raises(ConfigError, match=r"norm.foo: norm has no such setting. Valid: position, eps, momentum"):
         to_config(tree)
 
 

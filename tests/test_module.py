@@ -116,11 +116,11 @@ class Recorder(Regularizer):
         self.drawn: list[float] = []
         self.steps = 0
 
-    def transform(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def transform(self, x: Tensor, y: Tensor, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         self.drawn.append(float(torch.rand((), generator=generator)))
         return -x, y
 
-    def callbacks(self) -> list[Callback]:
+    def callbacks(self, monitor: str, higher_is_better: bool) -> list[Callback]:
         return [LambdaCallback(on_train_batch_end=lambda *_: setattr(self, "steps", self.steps + 1))]
 
 

@@ -14,7 +14,7 @@ from ablate.dataset import prepare
 from ablate.errors import ConfigError
 from ablate.probe import fingerprint
 from ablate.sweeps.plan import make_plan
-from ablate.techniques import Regularizer
+from ablate.techniques import DataSpec, Regularizer
 
 
 def digest(*settings: str) -> str:
@@ -143,7 +143,7 @@ class Seldom(Regularizer):
     """Changes one batch in a thousand."""
 
     def transform(
-        self, x: torch.Tensor, y: torch.Tensor, generator: torch.Generator
+        self, x: torch.Tensor, y: torch.Tensor, spec: DataSpec, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
         return (-x if torch.rand((), generator=generator) < 1e-3 else x), y
 

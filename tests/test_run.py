@@ -32,7 +32,8 @@ def test_a_run_leaves_a_complete_record(short_config: Maker) -> None:
     assert facts.parameters == 64 * 8 + 8 + 16 + 8 * 8 + 8 + 16 + 8 * 10 + 10
     assert set(facts.test) == {"test/loss", "test/acc"}
     assert {"python", "torch", "lightning", "lightning-ablate"} <= set(facts.versions)
-    assert record.config["norm"] == {"option": "bn", "eps": 1e-5, "momentum": 0.1}
+    norm = {"position": "pre", "eps": 1e-5, "momentum": 0.1, "affine": True, "track_running_stats": True}
+    assert record.config["norm"] == {"option": "bn", **norm}
     names = {path.name for path in record.folder.iterdir()}
     assert {"config.yaml", "record.json", "metrics.csv", "best.ckpt", "last.ckpt"} <= names
     assert not any(name.startswith(("hparams", "lightning")) or name.endswith(".tmp") for name in names)

@@ -15,7 +15,7 @@ from tests.helpers import make, normal, refusal
 from tests.plugins.optimizer_rules import DEFAULTS, OTHERS, RULES, START, taken
 
 ALL = [*RULES, "muon", "lbfgs"]
-DECAYING = ["adamw", "nadam", "radam", "lion", "muon"]
+DECAYING = ["adamw", "nadam", "radam", "muon"]
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -70,10 +70,9 @@ def test_without_gradient_nothing_moves(name: str, shape: tuple[int, ...]) -> No
     assert torch.equal(w.detach(), START.view(shape))
 
 
-@pytest.mark.parametrize("name", ["lion", "muon"])
-def test_weights_without_a_gradient_are_left_alone(name: str) -> None:
+def test_weights_without_a_gradient_are_left_alone() -> None:
     used, unused = nn.Parameter(START.clone()), nn.Parameter(START.clone())
-    optimizer = make(Optimizer, name, weight_decay=0.5).build([used, unused])
+    optimizer = make(Optimizer, "muon", weight_decay=0.5).build([used, unused])
     used.grad = torch.ones_like(used)
     optimizer.step()
     assert torch.equal(unused.detach(), START)
@@ -138,8 +137,11 @@ def test_lbfgs_is_given_its_parameters() -> None:
 def test_lbfgs_trains_a_network_in_few_steps(short_config: Callable[..., Config]) -> None:
     settings = ("opt=lbfgs", "data=iris", "data.batch_size=all", "data.train_size=null", "trainer.max_epochs=4")
     record = ablate.run(short_config(*settings))
-    assert record.facts.test["test/acc"] > 0.9
-    assert record.facts.test["test/loss"] < 0.6
+    accuracy, loss = record.facts.test["test/acc"], record.facts.test["test/loss"]
+    assert accuracy is not None
+    assert loss is not None
+    assert accuracy > 0.9
+    assert loss < 0.6
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_lbfgs_trains_a_network_in_few_steps(short_config: Callable[..., Config]
                 ("muon", "momentum"),
                 ("rmsprop", "alpha"),
                 ("adadelta", "rho"),
-                *[(name, beta) for name in ("adam", "adamw", "nadam", "radam", "lion") for beta in ("beta1", "beta2")],
+                *[(name, beta) for name in ("adam", "adamw", "nadam", "radam") for beta in ("beta1", "beta2")],
             ]
             for value in (-0.1, 1.0, math.nan)
         ],
