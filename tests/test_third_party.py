@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -54,8 +55,10 @@ def ablate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def options_of(kind: str, listing: str) -> list[str]:
     """Return the names after ``kind`` in the table of ``--help``."""
-    (line,) = [line for line in listing.splitlines() if line.split()[:1] == [kind]]
-    return [word.rstrip("*") for word in line.split()]
+    lines = listing.splitlines()
+    (start,) = [number for number, line in enumerate(lines) if line.split()[:1] == [kind]]
+    rest = itertools.takewhile(lambda line: line.startswith("   "), lines[start + 1 :])  # the row's further lines
+    return [word.rstrip("*") for line in (lines[start], *rest) for word in line.split()]
 
 
 def test_help_lists_its_options(tmp_path: Path) -> None:
