@@ -8,7 +8,9 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
+from ablate.errors import ConfigError
 from ablate.kit import weight_layers
 
 
@@ -17,6 +19,13 @@ class MaxNorm(Callback):
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Refuse weights that are computed from others: scaling them would be lost at the next step."""
+        if any(is_parametrized(layer, "weight") for layer in weight_layers(pl_module)):
+            raise ConfigError(
+                "reg=max_norm cannot hold weights that norm=weight or norm=spectral computes: choose one."
+            )
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -102,3 +102,9 @@ def test_weight_averaging_keeps_the_average_of_the_steps(short_config: Maker) ->
 )
 def test_values_out_of_range_are_refused(name: str, parameter: str, value: float) -> None:
     assert parameter in refusal(Regularizer, name, **{parameter: value})
+
+
+@pytest.mark.parametrize("norm", ["weight", "spectral"])
+def test_max_norm_refuses_weights_that_are_computed(short_config: Maker, norm: str) -> None:
+    with pytest.raises(ablate.AblateError, match="cannot hold weights"):
+        ablate.run(short_config("reg=max_norm", f"norm={norm}"))
