@@ -195,7 +195,12 @@ def test_a_sweep_killed_half_way_finishes_only_what_is_missing(tmp_path: Path) -
 def test_ctrl_c_is_exit_status_130_without_a_traceback(tmp_path: Path) -> None:
     arguments = ["trainer.max_epochs=9999", "trainer.validations=9999", "data.train_size=128", "model.width=8"]
     child = subprocess.Popen(
-        [sys.executable, "-m", "ablate", *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "ablate", *arguments],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        # started in the background, this process ignores Ctrl-C and its children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while not list(tmp_path.rglob("metrics.csv")) and time.monotonic() < deadline:

@@ -23,9 +23,7 @@ class MaxNorm(Callback):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Refuse weights that are computed from others: scaling them would be lost at the next step."""
         if any(is_parametrized(layer, "weight") for layer in weight_layers(pl_module)):
-            raise ConfigError(
-                "reg=max_norm cannot hold weights that norm=weight or norm=spectral computes: choose one."
-            )
+            raise ConfigError("reg=max_norm cannot hold weights that norm=weight or norm=spectral computes.")
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
