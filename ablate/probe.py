@@ -9,6 +9,8 @@ model, so that it holds for anybody's plugin.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import lightning.pytorch as pl
 import torch
@@ -18,8 +20,7 @@ from torch import nn
 from ablate.assembly import build
 from ablate.config import Config
 from ablate.dataset import Dataset
-from ablate.errors import ConfigError
-from ablate.module import AblationModule
+from ablate.errors import AblateError, ConfigError
 from ablate.techniques import Regularizer
 
 _EXAMPLES = 8  # enough for batch statistics to be defined
@@ -50,7 +51,8 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
             pl.seed_everything(config.seed, verbose=False)
             module.model.train(mode)
             with torch.set_grad_enabled(mode):
-                prediction = _try(module, x, config)
+                with _blaming(config, x):
+                    prediction = module(x)
                 loss = module.criterion(prediction, y)
             digest.update(prediction.detach().numpy().tobytes())
             digest.update(loss.detach().numpy().tobytes())
@@ -59,6 +61,11 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
                 for gradient in torch.autograd.grad(loss, parameters, allow_unused=True):
                     digest.update(b"" if gradient is None else gradient.numpy().tobytes())
         _add_state(digest, module.model)
+        with _blaming(config, x), torch.no_grad():
+            batch = x, y
+            for reg in module.reg:
+                batch = reg.transform(*batch, dataset.spec, _generator())
+            module.criterion(module(batch[0]), batch[1])
         for reg in module.reg:
             penalty = reg.penalty(module.model)
             digest.update(b"" if penalty is None else penalty.detach().numpy().tobytes())
@@ -67,17 +74,18 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
     return digest.hexdigest()
 
 
-def _try(module: AblationModule, x: torch.Tensor, config: Config) -> torch.Tensor:
-    """Return the prediction; a batch that the network refuses is the configuration's fault, known in time."""
+@contextmanager
+def _blaming(config: Config, x: torch.Tensor) -> Iterator[None]:
+    """Make whatever a plugin raises the configuration's fault, known in time."""
     try:
-        prediction: torch.Tensor = module(x)
-    except Exception as error:  # whatever a plugin raises
+        yield
+    except Exception as error:
         chosen = " ".join(f"{kind}={name}" for kind, name in config.choices().items() if kind in PROBED)
+        reason = str(error) if isinstance(error, AblateError) else f"{type(error).__name__}: {error}"
         raise ConfigError(
-            f"{chosen} cannot be trained: a batch of {len(x)} examples {tuple(x.shape[1:])} fails with "
-            f"{type(error).__name__}: {error}."
+            f"{chosen} cannot be trained, as a batch of {len(x)} examples {tuple(x.shape[1:])} shows. "
+            f"{reason.rstrip('.')}."
         ) from error
-    return prediction
 
 
 def _generator() -> torch.Generator:

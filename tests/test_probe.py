@@ -98,7 +98,10 @@ def plan(*arguments: str, sweep: bool = True) -> None:
         (("model=lstm",), "model=lstm on data=digits: .*data=digits_rows"),
         (("model=mlp,cnn", "data=digits,digits_rows"), "model=cnn on data=digits_rows"),
         (("loss=cross_entropy", "data=diabetes"), "loss=cross_entropy is for .*classification.*loss=auto"),
-        (("norm=bn", "data.batch_size=1"), r"norm=bn .*cannot be trained: a batch of 1 examples .*ValueError"),
+        (("norm=bn", "data.batch_size=1"), r"norm=bn .*cannot be trained, as a batch of 1 examples .*ValueError"),
+        (("reg=label_smoothing", "data=diabetes"), "have no classes to soften"),
+        (("reg=mixup", "loss=hinge"), "loss=hinge .*cannot be trained"),
+        (("reg=augment", "data=wine"), "reg=augment moves images"),
         (("data.train_size=5000",), "the training split has 1079 examples"),
         (("model=cnn", "model.channels=[4,4,4,4,4]"), "becomes too small"),
     ],
@@ -162,5 +165,5 @@ def test_a_model_that_raises_is_the_configurations_fault(short_config: Callable[
 
     config = short_config()
     config.model.build = lambda kit, spec: Broken()  # type: ignore[method-assign]
-    with pytest.raises(ConfigError, match=r"cannot be trained: .*KeyError: 'planted'"):
+    with pytest.raises(ConfigError, match=r"cannot be trained.*KeyError: 'planted'"):
         fingerprint(config, prepare(config.data, 0))

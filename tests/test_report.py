@@ -121,3 +121,16 @@ def test_levels_read_as_on_the_command_line(level: object, text: str) -> None:
 def test_numbers_without_a_value_are_dashes() -> None:
     assert [number_text(v) for v in (0.12345, None, float("nan"), "x")] == ["0.1235", "–", "–", "–"]
     assert Path("outputs").exists() is False
+
+
+@pytest.mark.parametrize("more", [[], ["model.residual=true,false"]])
+def test_wide_levels_leave_room_for_the_whole_table(
+    short_sweep: Runner, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    result = short_sweep(["reg=early_stopping,label_smoothing", "data.label_noise=0,0.3", *more])
+    capsys.readouterr()
+    print_sweep(result)
+    out = lines(capsys)
+    assert max(map(len, out)) <= 100
+    assert sum("finished" in line for line in out) == len(result.records)
+    assert sum("0.3" in line.split() for line in out) == len(result.records) / 2

@@ -16,6 +16,9 @@ from ablate.results import Sweep, summary
 _FULL = 90
 """Columns that the whole table needs; a narrower terminal shows the seeds, steps and best metric only."""
 
+_NUMBERS = 73
+"""Columns that the table needs beside the factors; these share what is left."""
+
 _STYLES = {
     Status.finished: "green",
     Status.diverged: "yellow",
@@ -80,14 +83,16 @@ def arms_table(sweep: Sweep) -> Table:
     frame = sweep.frame()
     metric = sweep.metric
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    room = max(6, (console().width - _NUMBERS) // max(1, len(sweep.factors)) - 3)
     for label in sweep.factors:
-        table.add_column(label, overflow="fold", min_width=max(8, len(label)))
+        widest = max(len(level_text(level)) for level in [label, *frame[label]])
+        table.add_column(label, overflow="fold", min_width=min(widest, room), max_width=room)
     heads = ["seeds", "steps to target", f"best {metric}", f"final {metric}", "area val/loss", "seconds"]
     if console().width < _FULL:
         heads = heads[:3]
     for head in heads:
         table.add_column(head, justify="right")
-    table.add_column("status")
+    table.add_column("status", no_wrap=True)
     for arm in _ranked(frame, sweep.higher_is_better):
         first = arm.iloc[0]
         cells = [
