@@ -1,1 +1,1 @@
-"""The networks behind ``model=…``, assembled from the kit."""
+"""The models, by what they take; ``model.py`` registers them. Their networks stand in ``networks/``."""

@@ -1,4 +1,4 @@
-"""The options: what they refuse, and what every network has in common. The networks are tested in ``models/``."""
+"""The options: what they refuse, and what every network has in common. The networks are tested in ``networks/``."""
 
 from __future__ import annotations
 

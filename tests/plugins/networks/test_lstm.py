@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from ablate_plugins.models.lstm import CELLS
+from ablate_plugins.networks.lstm import CELLS
 from torch import Tensor, nn
 
 from ablate.kit import Kit, initialize

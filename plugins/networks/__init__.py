@@ -1,0 +1,1 @@
+"""The networks behind ``model=…``, assembled from the kit."""
