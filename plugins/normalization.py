@@ -67,6 +67,26 @@ class LayerNorm(Norm):
 
 
 @dataclass
+class RMSNorm(Norm):
+    """x / √(mean of x² over the example), then scale per feature: ln without centring and shift (arXiv:1910.07467).
+
+    Zhang & Sennrich 2019. The mean square of an image goes over channels and pixels together, as that of ln does,
+    so that the two differ in nothing else. affine: learned scale.
+    """
+
+    eps: float = 1e-6
+    affine: bool = True
+
+    def __post_init__(self) -> None:
+        positive(eps=self.eps)
+
+    def build(self, features: int, spatial: int) -> nn.Module:
+        from .layers import rms
+
+        return rms.RMSNorm(features, self.eps, self.affine)
+
+
+@dataclass
 class GroupNorm(Norm):
     """Mean 0 and variance 1 per example and group of features (Wu & He 2018, arXiv:1803.08494).
 
@@ -146,6 +166,7 @@ def register_techniques(register: Register) -> None:
     register("none", NoNorm)
     register("bn", BatchNorm)
     register("ln", LayerNorm)
+    register("rms", RMSNorm)
     register("group", GroupNorm)
     register("instance", InstanceNorm)
     register("weight", WeightNorm)

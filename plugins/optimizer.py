@@ -76,6 +76,30 @@ class Nesterov(Momentum):
 
 
 @dataclass
+class Lion(Optimizer):
+    """Steps of one size, along the sign of a running mean of g (Chen et al. 2023, arXiv:2302.06675).
+
+    w ← w - lr · (sign(beta1 · m + (1 - beta1) · g) + weight_decay · w), then m ← beta2 · m + (1 - beta2) · g.
+    The default rate is a third of adam's: the paper advises a third to a tenth.
+    """
+
+    lr: float = 3e-4
+    beta1: float = 0.9
+    beta2: float = 0.99
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        positive(lr=self.lr)
+        fraction(beta1=self.beta1, beta2=self.beta2)
+        not_negative(weight_decay=self.weight_decay)
+
+    def build(self, params: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        from .optimizers import lion
+
+        return lion.Lion(params, lr=self.lr, beta1=self.beta1, beta2=self.beta2, weight_decay=self.weight_decay)
+
+
+@dataclass
 class Muon(Optimizer):
     """Nesterov momentum of each weight matrix, orthogonalised (Jordan et al. 2024).
 
@@ -157,5 +181,6 @@ def register_techniques(register: Register) -> None:
     register("adamw", AdamW)
     register("nadam", NAdam)
     register("radam", RAdam)
+    register("lion", Lion)
     register("muon", Muon)
     register("lbfgs", LBFGS)

@@ -51,11 +51,11 @@ def test_every_kind_has_the_options_of_the_catalogue() -> None:
     expected = {
         "act": "elu gelu hardswish identity leaky_relu mish prelu relu selu sigmoid silu softmax softplus step tanh",
         "init": "constant glorot he identity lecun normal orthogonal truncated_normal uniform xavier zeros",
-        "norm": "bn group instance ln none spectral weight",
+        "norm": "bn group instance ln none rms spectral weight",
         "reg": "augment channel_dropout dropout early_stopping elastic ema grad_clip input_noise l1 l2 label_smoothing "
         "max_norm mixup none",
         "pool": "avg blur global_avg global_max lp max none stride",
-        "opt": "adadelta adagrad adam adamw gd lbfgs momentum muon nadam nesterov radam rmsprop sgd",
+        "opt": "adadelta adagrad adam adamw gd lbfgs lion momentum muon nadam nesterov radam rmsprop sgd",
         "loss": "auto cross_entropy dice focal hinge huber kl mae mse",
         "sched": "cosine exponential linear none onecycle plateau step warmup_cosine",
         "model": "cnn fcn lstm mlp",

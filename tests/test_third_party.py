@@ -64,22 +64,22 @@ def options_of(kind: str, listing: str) -> list[str]:
 def test_help_lists_its_options(tmp_path: Path) -> None:
     done = ablate(tmp_path, "--help")
     assert done.returncode == 0, done.stderr
-    assert "rms" in options_of("norm", done.stdout)
-    assert "lion" in options_of("opt", done.stdout)
+    assert "dyt" in options_of("norm", done.stdout)
+    assert "signum" in options_of("opt", done.stdout)
 
 
 def test_plugins_lists_its_options_and_who_brought_them(tmp_path: Path, version: str) -> None:
     done = ablate(tmp_path, "plugins")
     assert done.returncode == 0, done.stderr
-    for option in ("norm=rms", "opt=lion"):
+    for option in ("norm=dyt", "opt=signum"):
         (line,) = [line for line in done.stdout.splitlines() if line.strip().startswith(option)]
         assert f"ablate-extras {version}" in line
 
 
 def test_plugins_describes_one_in_full(tmp_path: Path) -> None:
-    done = ablate(tmp_path, "plugins", "opt=lion")
+    done = ablate(tmp_path, "plugins", "opt=signum")
     assert done.returncode == 0, done.stderr
-    for text in ("2302.06675", "opt.lr=0.0001", "opt.beta1=0.9", "opt.beta2=0.99", "opt.weight_decay=0.0"):
+    for text in ("1802.04434", "opt.lr=0.001", "opt.momentum=0.9", "opt.weight_decay=0.0"):
         assert text in done.stdout
 
 
@@ -95,55 +95,57 @@ def test_help_imports_it_but_neither_torch_nor_lightning(tmp_path: Path) -> None
         encoding="utf-8",
     )
     done = python(tmp_path, str(script))
-    assert "rms" in options_of("norm", done.stdout)
+    assert "dyt" in options_of("norm", done.stdout)
     imported = set(done.stderr.split())
     assert "ablate_extras" in imported
     assert not imported & {"torch", "lightning", "pytorch_lightning", "ablate_extras_torch"}
 
 
 def test_a_sweep_over_its_options_and_ours(tmp_path: Path, version: str) -> None:
-    done = ablate(tmp_path, "-m", "norm=rms,none", "opt=lion,adam", "trainer.max_epochs=1")
+    done = ablate(tmp_path, "-m", "norm=dyt,none", "opt=signum,adam", "trainer.max_epochs=1")
     assert done.returncode == 0, done.stdout + done.stderr
     records = find(tmp_path / "outputs")[0]
     assert [record.status for record in records] == [Status.finished] * 4
     arms = {(record.facts.choices["norm"], record.facts.choices["opt"]) for record in records}
-    assert arms == {("rms", "lion"), ("rms", "adam"), ("none", "lion"), ("none", "adam")}
+    assert arms == {("dyt", "signum"), ("dyt", "adam"), ("none", "signum"), ("none", "adam")}
     for record in records:
-        uses_it = record.facts.choices["norm"] == "rms" or record.facts.choices["opt"] == "lion"
+        uses_it = record.facts.choices["norm"] == "dyt" or record.facts.choices["opt"] == "signum"
         assert record.facts.versions.get("ablate-extras") == (version if uses_it else None)
 
 
 @pytest.mark.parametrize("spatial", [0, 1, 2])
-def test_rms_agrees_with_its_formula(spatial: int) -> None:
-    features, eps = 5, 1e-3
-    rms = technique("norm", "rms", eps=eps)
-    assert isinstance(rms, Norm)
-    module = rms.build(features, spatial).double()
-    (scale,) = module.parameters()
+def test_dynamic_tanh_agrees_with_its_formula(spatial: int) -> None:
+    features = 5
+    dyt = technique("norm", "dyt", alpha=0.7)
+    assert isinstance(dyt, Norm)
+    module = dyt.build(features, spatial).double()
     generator = torch.Generator().manual_seed(0)
+    alpha, *affine = module.parameters()
+    assert alpha.item() == pytest.approx(0.7)
     with torch.no_grad():
-        scale.copy_(torch.randn(features, generator=generator, dtype=torch.float64))
+        for parameter in affine:
+            parameter.copy_(torch.randn(features, generator=generator, dtype=torch.float64))
     x = torch.randn(4, features, *(3, 2)[:spatial], generator=generator, dtype=torch.float64)
 
     y = module(x)
 
+    scale, shift = (parameter.detach().numpy() for parameter in affine)
     rows: Array = np.moveaxis(x.numpy(), 1, -1)  # features last
-    root = np.sqrt((rows**2).sum(axis=-1, keepdims=True) / features + eps)
-    expected = np.moveaxis(rows / root * scale.detach().numpy(), -1, 1)
+    expected = np.moveaxis(scale * np.tanh(alpha.item() * rows) + shift, -1, 1)
     assert y.shape == x.shape
     np.testing.assert_allclose(y.detach().numpy(), expected, rtol=0, atol=1e-12)
     y.sum().backward()
-    assert scale.grad is not None
+    assert all(parameter.grad is not None for parameter in module.parameters())
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-def test_lion_agrees_with_its_formula(weight_decay: float) -> None:
-    lr, beta1, beta2 = 0.01, 0.8, 0.95
-    lion = technique("opt", "lion", lr=lr, beta1=beta1, beta2=beta2, weight_decay=weight_decay)
-    assert isinstance(lion, Optimizer)
+def test_signum_agrees_with_its_formula(weight_decay: float) -> None:
+    lr, momentum = 0.01, 0.8
+    signum = technique("opt", "signum", lr=lr, momentum=momentum, weight_decay=weight_decay)
+    assert isinstance(signum, Optimizer)
     generator = torch.Generator().manual_seed(0)
     weight = torch.nn.Parameter(torch.randn(3, 4, generator=generator, dtype=torch.float64))
-    optimizer = lion.build([weight])
+    optimizer = signum.build([weight])
     w: Array = weight.detach().numpy().copy()
     m: Array = np.zeros_like(w)
     for _ in range(20):  # long enough for m to outweigh some gradients
@@ -151,17 +153,17 @@ def test_lion_agrees_with_its_formula(weight_decay: float) -> None:
         g: Array = weight.grad.numpy().copy()
         optimizer.step()
 
-        w = w - lr * (np.sign(beta1 * m + (1 - beta1) * g) + weight_decay * w)
-        m = beta2 * m + (1 - beta2) * g
+        m = momentum * m + (1 - momentum) * g
+        w = w - lr * (np.sign(m) + weight_decay * w)
         np.testing.assert_allclose(weight.detach().numpy(), w, rtol=0, atol=1e-12)
 
 
-def test_lion_leaves_a_weight_without_gradient_alone() -> None:
-    lion = technique("opt", "lion", weight_decay=0.1)
-    assert isinstance(lion, Optimizer)
+def test_signum_leaves_a_weight_without_gradient_alone() -> None:
+    signum = technique("opt", "signum", weight_decay=0.1)
+    assert isinstance(signum, Optimizer)
     used, unused = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
     used.grad = torch.ones(2)
-    lion.build([used, unused]).step()
+    signum.build([used, unused]).step()
     assert (unused == 1).all()
     assert (used < 1).all()
 
@@ -169,11 +171,10 @@ def test_lion_leaves_a_weight_without_gradient_alone() -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "params"),
     [
-        ("norm", "rms", {"eps": 0.0}),
-        ("opt", "lion", {"lr": 0.0}),
-        ("opt", "lion", {"beta1": 1.0}),
-        ("opt", "lion", {"beta2": -0.1}),
-        ("opt", "lion", {"weight_decay": -1.0}),
+        ("norm", "dyt", {"alpha": 0.0}),
+        ("opt", "signum", {"lr": 0.0}),
+        ("opt", "signum", {"momentum": 1.0}),
+        ("opt", "signum", {"weight_decay": -1.0}),
     ],
 )
 def test_bad_parameters_are_refused_by_name(kind: str, name: str, params: dict[str, Any]) -> None:

@@ -148,6 +148,16 @@ def radam(lr: float, beta1: float, beta2: float, eps: float, weight_decay: float
     return path
 
 
+def lion(lr: float, beta1: float, beta2: float, weight_decay: float) -> Path:
+    w, m, path = START, ZERO, []
+    for _ in range(STEPS):
+        g = gradient(w)
+        w = w - lr * ((beta1 * m + (1 - beta1) * g).sign() + weight_decay * w)
+        m = beta2 * m + (1 - beta2) * g
+        path.append(w)
+    return path
+
+
 RULES: dict[str, Callable[..., Path]] = {
     "sgd": sgd,
     "gd": sgd,
@@ -160,6 +170,7 @@ RULES: dict[str, Callable[..., Path]] = {
     "adamw": adam,
     "nadam": nadam,
     "radam": radam,
+    "lion": lion,
 }
 _ADAM = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 DEFAULTS: dict[str, dict[str, float]] = {
@@ -174,6 +185,7 @@ DEFAULTS: dict[str, dict[str, float]] = {
     "adamw": {**_ADAM, "weight_decay": 1e-2},
     "nadam": {**_ADAM, "lr": 2e-3, "weight_decay": 0.0, "momentum_decay": 4e-3},
     "radam": {**_ADAM, "weight_decay": 0.0},
+    "lion": {"lr": 3e-4, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.0},
 }
 _ODD_ADAM = {"lr": 0.1, "beta1": 0.7, "beta2": 0.6, "eps": 0.5}
 OTHERS: dict[str, dict[str, float]] = {
@@ -188,4 +200,5 @@ OTHERS: dict[str, dict[str, float]] = {
     "adamw": {**_ODD_ADAM, "weight_decay": 0.3},
     "nadam": {**_ODD_ADAM, "weight_decay": 0.3, "momentum_decay": 0.5},
     "radam": {**_ODD_ADAM, "beta2": 0.9, "weight_decay": 0.3},
+    "lion": {"lr": 0.1, "beta1": 0.3, "beta2": 0.8, "weight_decay": 0.3},
 }

@@ -104,7 +104,32 @@ def test_layer_norm_of_a_table_is_torchs() -> None:
     torch.testing.assert_close(built("ln", 0)(x), reference(x), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("name", "same"), [("bn", False), ("ln", True)])
+@pytest.mark.parametrize("eps", [1e-6, 0.5])
+@pytest.mark.parametrize("spatial", SHAPES)
+def test_rms_norm_divides_by_the_root_mean_square_of_each_example(spatial: int, eps: float) -> None:
+    x = 3 + 2 * normal(*SHAPES[spatial])
+    layer = built("rms", spatial, eps=eps)
+    expected = x / (x.square().mean(list(range(1, x.ndim)), keepdim=True) + eps).sqrt()
+    torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-12)
+    (scale,) = layer.parameters()
+    with torch.no_grad():
+        scale.copy_(normal(5, seed=7))
+    for mode in (True, False):
+        out = layer.train(mode)(x)
+        torch.testing.assert_close(out, per_feature(scale, spatial) * expected, rtol=0, atol=1e-12)
+
+
+def test_rms_norm_of_a_table_is_torchs() -> None:
+    x, reference = normal(6, 5), nn.RMSNorm(5, eps=1e-6).double()
+    torch.testing.assert_close(built("rms", 0)(x), reference(x), rtol=0, atol=1e-12)
+
+
+def test_rms_norm_of_what_is_centred_is_layer_norm() -> None:
+    x = standardised(normal(6, 5, 3, 4), [1, 2, 3], 0.0)
+    torch.testing.assert_close(built("rms", 2, eps=1e-5)(x), built("ln", 2, eps=1e-5)(x), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "same"), [("bn", False), ("ln", True), ("rms", True)])
 def test_only_batch_norm_mixes_examples(name: str, same: bool) -> None:
     x, layer = normal(6, 5), built(name, 0)
     alone = layer(x[:3])
@@ -120,7 +145,7 @@ def test_constant_input_gives_zeros(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "parameter", "value"),
     [
-        *[(name, "eps", value) for name in ("bn", "ln") for value in (0.0, -1e-5, math.nan)],
+        *[(name, "eps", value) for name in ("bn", "ln", "rms") for value in (0.0, -1e-5, math.nan)],
         *[("bn", "momentum", value) for value in (0.0, -0.1, 1.1, math.nan)],
     ],
 )
@@ -163,10 +188,10 @@ def test_batch_norm_without_running_statistics_uses_the_batch_in_evaluation() ->
     torch.testing.assert_close(layer(x), standardised(x, [0], 1e-5), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["bn", "ln", "group"])
-def test_without_affine_nothing_is_learned(name: str) -> None:
+@pytest.mark.parametrize(("name", "learned"), [("bn", 2), ("ln", 2), ("group", 2), ("rms", 1)])
+def test_without_affine_nothing_is_learned(name: str, learned: int) -> None:
     params = {"groups": 5} if name == "group" else {}
-    assert len(list(built(name, 2, **params).parameters())) == 2
+    assert len(list(built(name, 2, **params).parameters())) == learned
     assert not list(built(name, 2, affine=False, **params).parameters())
 
 

@@ -15,7 +15,7 @@ from tests.helpers import make, normal, refusal
 from tests.plugins.optimizer_rules import DEFAULTS, OTHERS, RULES, START, taken
 
 ALL = [*RULES, "muon", "lbfgs"]
-DECAYING = ["adamw", "nadam", "radam", "muon"]
+DECAYING = ["adamw", "nadam", "radam", "lion", "muon"]
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -70,9 +70,10 @@ def test_without_gradient_nothing_moves(name: str, shape: tuple[int, ...]) -> No
     assert torch.equal(w.detach(), START.view(shape))
 
 
-def test_weights_without_a_gradient_are_left_alone() -> None:
+@pytest.mark.parametrize("name", ["lion", "muon"])
+def test_weights_without_a_gradient_are_left_alone(name: str) -> None:
     used, unused = nn.Parameter(START.clone()), nn.Parameter(START.clone())
-    optimizer = make(Optimizer, "muon", weight_decay=0.5).build([used, unused])
+    optimizer = make(Optimizer, name, weight_decay=0.5).build([used, unused])
     used.grad = torch.ones_like(used)
     optimizer.step()
     assert torch.equal(unused.detach(), START)
@@ -156,7 +157,7 @@ def test_lbfgs_trains_a_network_in_few_steps(short_config: Callable[..., Config]
                 ("muon", "momentum"),
                 ("rmsprop", "alpha"),
                 ("adadelta", "rho"),
-                *[(name, beta) for name in ("adam", "adamw", "nadam", "radam") for beta in ("beta1", "beta2")],
+                *[(name, beta) for name in ("adam", "adamw", "nadam", "radam", "lion") for beta in ("beta1", "beta2")],
             ]
             for value in (-0.1, 1.0, math.nan)
         ],

@@ -1,4 +1,4 @@
-"""RMS normalisation and the Lion optimizer: adds the options ``norm=rms`` and ``opt=lion``."""
+"""Dynamic tanh and the Signum optimizer: adds the options ``norm=dyt`` and ``opt=signum``."""
 
 from __future__ import annotations
 
@@ -18,49 +18,50 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class RMS(Norm):
-    """Scale by the root mean square over the features, no centring (Zhang & Sennrich 2019, arXiv:1910.07467)."""
+class DynamicTanh(Norm):
+    """scale · tanh(alpha · x) + shift in place of a normalisation (Zhu et al. 2025, arXiv:2503.10622).
 
-    eps: float = 1e-6
+    scale and shift are learned per feature, one alpha for all of them; alpha: where it starts.
+    """
+
+    alpha: float = 0.5
 
     def __post_init__(self) -> None:
-        if not self.eps > 0:
-            raise ValueError(f"eps must be positive, not {self.eps}")
+        if not self.alpha > 0:
+            raise ValueError(f"alpha must be positive, not {self.alpha}")
 
     def build(self, features: int, spatial: int) -> nn.Module:
-        from ablate_extras_torch import RMSNorm
+        from ablate_extras_torch import DynamicTanhLayer
 
-        return RMSNorm(features, self.eps)
+        return DynamicTanhLayer(features, self.alpha)
 
 
 @dataclass
-class Lion(Optimizer):
-    """Steps of one size, along the sign of a running mean of g (Chen et al. 2023, arXiv:2302.06675).
+class Signum(Optimizer):
+    """Steps of one size, along the sign of a running mean of g (Bernstein et al. 2018, arXiv:1802.04434).
 
-    w ← w - lr · (sign(beta1 · m + (1 - beta1) · g) + weight_decay · w), then m ← beta2 · m + (1 - beta2) · g.
+    m ← momentum · m + (1 - momentum) · g, w ← w - lr · (sign(m) + weight_decay · w).
     """
 
-    lr: float = 1e-4
-    beta1: float = 0.9
-    beta2: float = 0.99
+    lr: float = 1e-3
+    momentum: float = 0.9
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.lr > 0:
             raise ValueError(f"lr must be positive, not {self.lr}")
-        for name, beta in (("beta1", self.beta1), ("beta2", self.beta2)):
-            if not 0 <= beta < 1:
-                raise ValueError(f"{name} must be in [0, 1), not {beta}")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must be in [0, 1), not {self.momentum}")
         if not self.weight_decay >= 0:
             raise ValueError(f"weight_decay must not be negative, but is {self.weight_decay}")
 
     def build(self, params: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        from ablate_extras_torch import LionOptimizer
+        from ablate_extras_torch import SignumOptimizer
 
-        return LionOptimizer(params, self.lr, self.beta1, self.beta2, self.weight_decay)
+        return SignumOptimizer(params, self.lr, self.momentum, self.weight_decay)
 
 
 @hookimpl
 def register_techniques(register):
-    register("rms", RMS)
-    register("lion", Lion)
+    register("dyt", DynamicTanh)
+    register("signum", Signum)

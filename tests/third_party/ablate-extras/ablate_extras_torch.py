@@ -8,27 +8,25 @@ import torch
 from torch import Tensor, nn
 
 
-class RMSNorm(nn.Module):
-    """x / √(mean of x² over the features + eps) · scale, at each position: keeps (B, features, *S)."""
+class DynamicTanhLayer(nn.Module):
+    """scale · tanh(alpha · x) + shift: keeps (B, features, *S)."""
 
-    def __init__(self, features: int, eps: float) -> None:
+    def __init__(self, features: int, alpha: float) -> None:
         super().__init__()
-        self.eps = eps
+        self.alpha = nn.Parameter(torch.tensor(alpha))
         self.scale = nn.Parameter(torch.ones(features))
+        self.shift = nn.Parameter(torch.zeros(features))
 
     def forward(self, x: Tensor) -> Tensor:
-        mean_square = x.square().mean(dim=1, keepdim=True)  # (B, 1, *S)
-        scale = self.scale.view(-1, *[1] * (x.ndim - 2))  # (features, 1, …)
-        return x * torch.rsqrt(mean_square + self.eps) * scale
+        per_feature = (-1, *[1] * (x.ndim - 2))  # (features, 1, …)
+        return self.scale.view(per_feature) * torch.tanh(self.alpha * x) + self.shift.view(per_feature)
 
 
-class LionOptimizer(torch.optim.Optimizer):
-    """The rule in ``ablate_extras.Lion``; m starts at zero."""
+class SignumOptimizer(torch.optim.Optimizer):
+    """The rule in ``ablate_extras.Signum``; m starts at zero."""
 
-    def __init__(
-        self, params: Iterable[nn.Parameter], lr: float, beta1: float, beta2: float, weight_decay: float
-    ) -> None:
-        super().__init__(params, {"lr": lr, "beta1": beta1, "beta2": beta2, "weight_decay": weight_decay})
+    def __init__(self, params: Iterable[nn.Parameter], lr: float, momentum: float, weight_decay: float) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
@@ -37,15 +35,13 @@ class LionOptimizer(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            lr, beta1, beta2 = group["lr"], group["beta1"], group["beta2"]
+            lr, momentum = group["lr"], group["momentum"]
             for w in group["params"]:
                 if w.grad is None:
                     continue
                 state = self.state[w]
                 if "m" not in state:
                     state["m"] = torch.zeros_like(w)
-                m = state["m"]
-                update = (beta1 * m + (1 - beta1) * w.grad).sign_()
-                w.mul_(1 - lr * group["weight_decay"]).add_(update, alpha=-lr)
-                m.mul_(beta2).add_(w.grad, alpha=1 - beta2)
+                m = state["m"].mul_(momentum).add_(w.grad, alpha=1 - momentum)
+                w.mul_(1 - lr * group["weight_decay"]).add_(m.sign(), alpha=-lr)
         return loss
