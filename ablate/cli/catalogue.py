@@ -28,6 +28,7 @@ _USAGE = """\
   python -m ablate -m … "seed=range(0,10)"         ten seeds of each
   python -m ablate plugins \\[KIND | KIND=OPTION]    what can be chosen, with parameters and defaults
   python -m ablate runs \\[NAME]                     what has been run
+  python -m ablate new plugin NAME --kind norm     a plugin of your own, to begin with
 """
 
 

@@ -11,7 +11,12 @@ from importlib import metadata
 from ablate.cli import settings
 from ablate.errors import AblateError, ConfigError, did_you_mean
 
-VERBS = {"help": "ablate.cli.catalogue", "plugins": "ablate.cli.catalogue", "runs": "ablate.cli.runs"}
+VERBS = {
+    "help": "ablate.cli.catalogue",
+    "plugins": "ablate.cli.catalogue",
+    "runs": "ablate.cli.runs",
+    "new": "ablate.cli.new",
+}
 """The module that holds each verb, as a function of the same name; imported when it is called."""
 
 BAD_INPUT, SOME_FAILED, INTERRUPTED = 2, 1, 130
