@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ablate.hookspecs import Register, hookimpl
 
-from .models import dense, images, pixels, sequences
+from .models import dense, images, pixels, sequences, sets
 
 
 @hookimpl
@@ -18,6 +18,8 @@ def register_techniques(register: Register) -> None:
         "mlp": dense.MLP,
         "cnn": images.CNN,
         "lstm": sequences.LSTM,
+        "attention": sequences.Attention,
+        "pointnet": sets.PointNet,
         "fcn": pixels.FCN,
     }.items():
         register(name, technique)

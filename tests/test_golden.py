@@ -24,6 +24,15 @@ CURVES: dict[str, tuple[float, ...]] = {
     "data=digits_rows model=lstm": (4.880609, 3.827644, 3.072201, 2.810147, 2.089535),
     "data=digits_rows model=lstm model.cell=gru": (4.032976, 3.186373, 2.534767, 2.367252, 1.676762),
     "data=digits_rows model=lstm model.cell=rnn": (4.018199, 2.994174, 2.482476, 2.394922, 1.770363),
+    "data=digits_rows model=lstm model.peepholes=true model.readout=attention": (
+        3.715122,
+        3.343213,
+        2.883305,
+        2.876512,
+        2.474003,
+    ),
+    "data=digits_rows model=attention": (3.865323, 3.380373, 2.786194, 2.873264, 2.608121),
+    "data=point_sets model=pointnet": (2.435660, 1.680682, 1.339599, 1.055997, 0.962588),
     "data=digits_canvas data.count=150 data.batch_size=16 model=fcn": (
         3.863525,
         3.196632,

@@ -46,6 +46,9 @@ ROWS = ("model=lstm", "data=digits_rows")
         ((*ROWS, "model.cell=rnn"), "act=tanh"),
         (ROWS, "model.forget_bias=0"),
         (ROWS, "model.readout=mean"),
+        (ROWS, "model.peepholes=true"),
+        (("model=attention", "data=digits_rows", "norm=ln"), "norm.position=post"),
+        (("model=attention", "data=digits_rows"), "model.positions=none"),
     ],
 )
 def test_what_takes_part_shows(base: tuple[str, ...], setting: str) -> None:

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from ablate.kit import GatedLinear, Kit
 from ablate.techniques import DataSpec
 
+from .readout import readout
+from .stepwise import Stepwise
+
 
 class LSTMCell(nn.Module):
     """Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
@@ -34,6 +37,32 @@ class LSTMCell(nn.Module):
             i, f, g, o = (z + self.recurrent(h)).chunk(4, dim=1)  # each (B, H)
             c = (f + self.forget_bias).sigmoid() * c + i.sigmoid() * g.tanh()
             h = o.sigmoid() * c.tanh()
+            states.append(h)
+        return torch.stack(states, 1)
+
+
+class PeepholeLSTMCell(LSTMCell):
+    """LSTM whose gates see the cell (Gers & Schmidhuber 2000; Gers et al. 2002, JMLR 3), each unit its own.
+
+    i, f = σ(… + p·c) with the cell of the step before, o = σ(… + p·c) with the new one. The p start at zero, so that
+    the network is at first the one without them. They are vectors, like biases: no initialiser and no penalty on
+    the weights of layers is for them.
+    """
+
+    def __init__(self, features: int, hidden: int, kit: Kit, forget_bias: float) -> None:
+        super().__init__(features, hidden, kit, forget_bias)
+        self.peepholes = nn.Parameter(torch.zeros(3 * hidden))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, T, F) to every hidden state (B, T, H)."""
+        h = c = x.new_zeros(len(x), self.hidden)
+        p_i, p_f, p_o = self.peepholes.chunk(3)  # each (H,)
+        states = []
+        for z in self.input(x).unbind(1):
+            i, f, g, o = (z + self.recurrent(h)).chunk(4, dim=1)  # each (B, H)
+            keep, write = (f + p_f * c + self.forget_bias).sigmoid(), (i + p_i * c).sigmoid()
+            c = keep * c + write * g.tanh()
+            h = (o + p_o * c).sigmoid() * c.tanh()
             states.append(h)
         return torch.stack(states, 1)
 
@@ -84,7 +113,7 @@ class RNNCell(nn.Module):
         return torch.stack(states, 1)
 
 
-CELLS = {"lstm": LSTMCell, "gru": GRUCell, "rnn": RNNCell}
+CELLS = {"lstm": LSTMCell, "peephole_lstm": PeepholeLSTMCell, "gru": GRUCell, "rnn": RNNCell}
 
 
 class Recurrent(nn.Module):
@@ -94,21 +123,20 @@ class Recurrent(nn.Module):
     """
 
     def __init__(
-        self, kit: Kit, spec: DataSpec, *, cell: str, hidden: int, layers: int, mean: bool, forget_bias: float
+        self, kit: Kit, spec: DataSpec, *, cell: str, hidden: int, layers: int, readout_by: str, forget_bias: float
     ) -> None:
         super().__init__()
         sizes = [spec.input_shape[1], *[hidden] * layers]
         self.cells = nn.ModuleList(CELLS[cell](size, hidden, kit, forget_bias) for size in sizes[:-1])
         self.after = nn.ModuleList(
-            nn.Sequential(kit.norm.build(hidden, spatial=0), *kit.reg_layers(hidden)) for _ in range(layers)
+            Stepwise(kit.norm.build(hidden, spatial=0), *kit.reg_layers(hidden)) for _ in range(layers)
         )
-        self.mean = mean
         self.head = nn.Linear(hidden, spec.outputs)
+        self.readout = readout(readout_by, hidden)  # after the head: the other weights start alike for all readouts
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, T, F) to (B, outputs)."""
         for cell, after in zip(self.cells, self.after, strict=True):
-            h = cell(x)  # (B, T, H)
-            x = after(h.flatten(0, 1)).view_as(h)
-        out: Tensor = self.head(x.mean(1) if self.mean else x[:, -1])
+            x = after(cell(x))  # (B, T, H)
+        out: Tensor = self.head(self.readout(x))
         return out

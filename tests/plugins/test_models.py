@@ -22,6 +22,12 @@ NETWORKS: list[tuple[str, dict[str, Any], DataSpec]] = [
     ("lstm", {}, classes(6, 5)),
     ("lstm", {"cell": "gru", "layers": 2, "readout": "mean"}, classes(6, 5)),
     ("lstm", {"cell": "rnn"}, DataSpec(Task.regression, (6, 5), 2)),
+    ("lstm", {"peepholes": True, "readout": "attention"}, classes(6, 5)),
+    ("attention", {}, classes(6, 5)),
+    ("attention", {"positions": "learned", "readout": "attention", "layers": 2}, classes(6, 5)),
+    ("attention", {"positions": "none", "readout": "last"}, DataSpec(Task.regression, (6, 5), 2)),
+    ("pointnet", {}, classes(6, 5)),
+    ("pointnet", {"pooling": "mean", "head": []}, DataSpec(Task.regression, (6, 5), 2)),
     ("fcn", {}, pixels(1, 12, 12)),
     ("fcn", {"up": "bilinear", "skips": False}, pixels(2, 13, 11)),
 ]
@@ -70,6 +76,10 @@ def test_examples_do_not_mix_in_evaluation(name: str, params: dict[str, Any], sp
         ("cnn", pixels(1, 8, 8), "fcn"),
         ("lstm", classes(5), "digits_rows"),
         ("lstm", classes(1, 8, 8), "digits_rows"),
+        ("attention", classes(5), "digits_rows"),
+        ("attention", pixels(8, 8), "digits_rows"),
+        ("pointnet", classes(5), "point_sets"),
+        ("pointnet", classes(1, 8, 8), "point_sets"),
         ("fcn", classes(1, 8, 8), "digits_canvas"),
         ("fcn", pixels(5), "digits_canvas"),
     ],
@@ -88,6 +98,7 @@ def test_data_that_does_not_fit_is_refused_with_the_way_out(name: str, spec: Dat
         *[("mlp", p) for p in ("depth", "width")],
         *[("cnn", p) for p in ("convs", "kernel_size", "stride", "dilation")],
         *[("lstm", p) for p in ("hidden", "layers")],
+        *[("attention", p) for p in ("hidden", "heads", "feedforward", "layers")],
         *[("fcn", p) for p in ("kernel_size", "dilation")],
     ],
 )
@@ -96,7 +107,7 @@ def test_sizes_below_one_are_refused(name: str, parameter: str, value: int) -> N
     assert f"{parameter} must be at least 1" in refusal(Model, name, **{parameter: value})
 
 
-@pytest.mark.parametrize("name", ["cnn", "fcn"])
+@pytest.mark.parametrize("name", ["cnn", "fcn", "pointnet"])
 @pytest.mark.parametrize("channels", [[], [0], [8, -1]])
 def test_channels_without_a_positive_number_are_refused(name: str, channels: list[int]) -> None:
     assert f"channels must list at least one positive number, not {channels}" in refusal(Model, name, channels=channels)
@@ -120,7 +131,10 @@ def test_convolutions_that_cannot_keep_the_size_are_refused(params: dict[str, An
     [
         ("cnn", "head", "fc, gap"),
         ("lstm", "cell", "lstm, gru, rnn"),
-        ("lstm", "readout", "last, mean"),
+        ("lstm", "readout", "last, mean, attention"),
+        ("attention", "positions", "sinusoidal, learned, none"),
+        ("attention", "readout", "last, mean, attention"),
+        ("pointnet", "pooling", "max, mean, sum"),
         ("fcn", "up", "transposed, bilinear"),
     ],
 )
