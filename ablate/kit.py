@@ -35,6 +35,12 @@ class Kit:
             parts.reverse()
         return nn.Sequential(*parts, *self.reg_layers(features, spatial))
 
+    def around_activation(self, features: int, spatial: int = 0) -> tuple[nn.Sequential, nn.Sequential]:
+        """Return ``hidden`` in two, what stands before the activation and the rest: a sum may stand between."""
+        parts = list(self.hidden(features, spatial))
+        before = int(self.norm.position is Position.pre)
+        return nn.Sequential(*parts[:before]), nn.Sequential(*parts[before:])
+
     def reg_layers(self, features: int, spatial: int = 0) -> list[nn.Module]:
         """Return the regularizers' layers, in alphabetical order of the regularizers."""
         layers = (self.reg[name].layer(features, spatial) for name in sorted(self.reg))
@@ -50,16 +56,17 @@ class GatedLinear(nn.Linear):
 
 
 class Residual(nn.Module):
-    """``x + branch(x)``: the identity path is untouched."""
+    """``x + scale · branch(x)``: the identity path is untouched, but for a ``shortcut`` where the shape changes."""
 
-    def __init__(self, branch: nn.Module) -> None:
+    def __init__(self, branch: nn.Module, shortcut: nn.Module | None = None, scale: float = 1.0) -> None:
         super().__init__()
         self.branch = branch
+        self.shortcut = shortcut or nn.Identity()
+        self.scale = scale
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape of ``x``; the branch must keep it too."""
-        out: Tensor = x + self.branch(x)
-        return out
+        """Return what has the shape of the branch's output; without a shortcut that is the shape of ``x``."""
+        return torch.add(self.shortcut(x), self.branch(x), alpha=self.scale)
 
 
 def weight_layers(model: nn.Module) -> list[nn.Linear | nn.modules.conv._ConvNd]:

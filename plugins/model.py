@@ -15,11 +15,17 @@ from .models import dense, images, pixels, sequences, sets
 def register_techniques(register: Register) -> None:
     """Add the models."""
     for name, technique in {
+        "linear": dense.Linear,
         "mlp": dense.MLP,
+        "wide_deep": dense.WideDeep,
         "cnn": images.CNN,
+        "resnet": images.ResNet,
+        "vgg": images.VGG,
+        "inception": images.Inception,
         "lstm": sequences.LSTM,
         "attention": sequences.Attention,
         "pointnet": sets.PointNet,
         "fcn": pixels.FCN,
+        "unet": pixels.UNet,
     }.items():
         register(name, technique)

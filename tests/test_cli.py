@@ -108,6 +108,15 @@ def test_plugins_lists_everything_and_one_in_full(capsys: pytest.CaptureFixture[
     assert "init.gain=1.0" in out
 
 
+def test_a_preset_is_described_with_the_parameters_it_inherits(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugins", "model=resnet", "data=digits"]) == 0
+    out = capsys.readouterr().out
+    assert "As every CNN:" in out
+    assert "residual_scale: s" in out
+    assert "model.residual=post  none | pre | post | inside" in out
+    assert "label_noise: this fraction" in out
+
+
 def test_runs_lists_what_is_on_disk(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs"]) == 0
     assert "No runs in outputs yet" in capsys.readouterr().out

@@ -17,10 +17,13 @@ COMMON = (
 )
 CURVES: dict[str, tuple[float, ...]] = {
     "data=digits model=mlp": (3.135115, 2.082541, 1.417156, 1.242213, 0.981906),
-    "data=digits model=mlp model.residual=true model.depth=4": (3.692119, 2.468370, 1.857256, 1.703070, 1.410141),
+    "data=digits model=mlp model.residual=pre model.depth=4": (3.692119, 2.468370, 1.857256, 1.703070, 1.410141),
     "data=diabetes model=mlp": (2.585224, 2.101081, 2.056000, 2.161116, 1.211169),
     "data=digits model=cnn": (3.598276, 2.596854, 2.573075, 1.680648, 1.435481),
-    "data=digits model=cnn model.residual=true model.head=gap": (2.983090, 2.467423, 1.772802, 1.699380, 1.435694),
+    "data=digits model=cnn model.residual=pre model.head=gap": (2.983090, 2.467423, 1.772802, 1.699380, 1.435694),
+    "data=digits model=resnet": (4.374146, 2.386013, 1.905793, 1.631340, 1.574225),
+    "data=digits model=inception": (2.783181, 2.496700, 2.169660, 2.106989, 1.988271),
+    "data=wine model=wide_deep": (2.399410, 1.154978),
     "data=digits_rows model=lstm": (4.880609, 3.827644, 3.072201, 2.810147, 2.089535),
     "data=digits_rows model=lstm model.cell=gru": (4.032976, 3.186373, 2.534767, 2.367252, 1.676762),
     "data=digits_rows model=lstm model.cell=rnn": (4.018199, 2.994174, 2.482476, 2.394922, 1.770363),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ablate.kit import GatedLinear, Kit, Residual, fans, initialize
-from ablate.techniques import Activation, Init, Model, Norm, Pool, Regularizer
+from ablate.techniques import Activation, Init, Model, Norm, Pool, Position, Regularizer
 from tests.helpers import classes, make, make_kit, normal
 
 
@@ -145,6 +145,10 @@ def test_residual_adds_its_input() -> None:
     branch = nn.Linear(4, 4).double()
     assert torch.equal(Residual(branch)(x), x + branch(x))
     assert torch.equal(Residual(nn.Identity())(x), 2 * x)
+    shortcut = nn.Linear(4, 2).double()
+    narrow = nn.Linear(4, 2).double()
+    expected = shortcut(x) + 0.3 * narrow(x)
+    torch.testing.assert_close(Residual(narrow, shortcut, scale=0.3)(x), expected, rtol=0, atol=1e-12)
 
 
 class Affine(nn.Module):
@@ -190,6 +194,18 @@ def test_hidden_is_norm_then_activation_then_regularizers_by_name() -> None:
     x = normal(2, 5)
     torch.testing.assert_close(kit.hidden(5)(x), (2 * x + 1) * 3 + 10, rtol=0, atol=1e-12)
     assert [type(layer) for layer in kit.reg_layers(5)] == [Affine, Affine]
+
+
+@pytest.mark.parametrize("position", Position)
+def test_hidden_comes_in_two_parts_around_the_activation(position: Position) -> None:
+    reg = {"a": Layered(a=3)}
+    kit = Kit(act=Shifted(), init=make(Init, "he"), norm=Scaled(), pool=make(Pool, "none"), reg=reg)
+    kit.norm.position = position
+    before, after = kit.around_activation(5)
+    x = normal(2, 5)
+    normalised_first = position is Position.pre
+    torch.testing.assert_close(before(x), 2 * x if normalised_first else x, rtol=0, atol=1e-12)
+    torch.testing.assert_close(after(x), (x + 1) * (1 if normalised_first else 2) * 3, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("norm", ["none", "bn", "ln"])

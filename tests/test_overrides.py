@@ -22,7 +22,7 @@ def check(*arguments: str, sweep: bool = True) -> list[str]:
         ("opt.lr=choice(0.1,0.01)", ("0.1", "0.01")),
         ("reg=[l2,dropout],none", ("[l2,dropout]", "none")),
         ("norm=glob(*n)", ("bn", "ln")),
-        ("model.residual=true,false", ("true", "false")),
+        ("data.permute_pixels=true,false", ("true", "false")),
         ("label='a,b','c'", ("'a,b'", "'c'")),
     ],
 )

@@ -58,7 +58,7 @@ def test_every_kind_has_the_options_of_the_catalogue() -> None:
         "opt": "adadelta adagrad adam adamw gd lbfgs lion momentum muon nadam nesterov radam rmsprop sgd",
         "loss": "auto cross_entropy dice focal hinge huber kl mae mse",
         "sched": "cosine exponential linear none onecycle plateau step warmup_cosine",
-        "model": "attention cnn fcn lstm mlp pointnet",
+        "model": "attention cnn fcn inception linear lstm mlp pointnet resnet unet vgg wide_deep",
         "data": "adding boolean breast_cancer channel_xor copy diabetes digits digits_canvas digits_rows iris "
         "offset_xor parity point_sets recall rings spirals wine",
     }

@@ -123,7 +123,7 @@ def test_numbers_without_a_value_are_dashes() -> None:
     assert Path("outputs").exists() is False
 
 
-@pytest.mark.parametrize("more", [[], ["model.residual=true,false"]])
+@pytest.mark.parametrize("more", [[], ["data.permute_pixels=true,false"]])
 def test_wide_levels_leave_room_for_the_whole_table(
     short_sweep: Runner, capsys: pytest.CaptureFixture[str], more: list[str]
 ) -> None:

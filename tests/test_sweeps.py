@@ -104,21 +104,21 @@ def test_one_bad_run_does_not_stop_the_others(
 
 
 def test_frames_are_tidy(short_sweep: Runner) -> None:
-    result = short_sweep(["norm=bn,none", "model.residual=true,false", "seed=0,1"])
+    result = short_sweep(["norm=bn,none", "data.permute_pixels=true,false", "seed=0,1"])
     frame = result.frame()
     assert len(frame) == 8
-    assert list(frame.columns[:5]) == ["arm", "norm", "model.residual", "seed", "status"]
+    assert list(frame.columns[:5]) == ["arm", "norm", "data.permute_pixels", "seed", "status"]
     assert set(frame["norm"]) == {"bn", "none"}
     assert {"steps_to_target", "best", "best_step", "final", "area", "test/acc", "parameters", "seconds"} <= set(frame)
     curves = result.curves()
-    assert list(curves.columns) == ["arm", "norm", "model.residual", "seed", "step", "metric", "value"]
-    one = curves[(curves["norm"] == "bn") & curves["model.residual"] & (curves["seed"] == 1)]
+    assert list(curves.columns) == ["arm", "norm", "data.permute_pixels", "seed", "step", "metric", "value"]
+    one = curves[(curves["norm"] == "bn") & curves["data.permute_pixels"] & (curves["seed"] == 1)]
     pivot = one.pivot(index="step", columns="metric", values="value")
     record = next(
-        r for r in result.records if r.facts.arm.startswith("norm=bn,model.residual=true") and r.facts.seed == 1
+        r for r in result.records if r.facts.arm.startswith("norm=bn,data.permute_pixels=true") and r.facts.seed == 1
     )
     assert pivot["val/acc"].tolist() == record.curves()["val/acc"].tolist()
-    best = frame.loc[(frame["norm"] == "bn") & frame["model.residual"] & (frame["seed"] == 1), "best"]
+    best = frame.loc[(frame["norm"] == "bn") & frame["data.permute_pixels"] & (frame["seed"] == 1), "best"]
     assert best.item() == pivot["val/acc"].max()
 
 

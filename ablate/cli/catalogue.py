@@ -102,6 +102,10 @@ def _print_option(option: Option) -> None:
         f"[bold cyan]{option.kind}={option.name}[/]  {option.distribution} {option.version}, {option.cls.__module__}"
     )
     out.print(Padding(Text(inspect.getdoc(option.cls) or ""), (0, 0, 0, 2)))
+    for base in dict.fromkeys(_owner(option.cls, f.name) for f in option.fields):
+        _, _, shared = (inspect.getdoc(base) or "").partition("\n\n")
+        if base is not option.cls and shared:
+            out.print(Padding(Text(f"\nAs every {base.__name__}:\n{shared}"), (0, 0, 0, 2)))
     prefix = f"reg.{option.name}" if option.kind == "reg" else option.kind
     for name, parameter in zip((f.name for f in option.fields), _parameters(option), strict=True):
         kind = _type_text(option.cls, name)

@@ -51,9 +51,9 @@ def stride_of(pool: nn.Module, channels: int) -> int:
 class FCN(nn.Module):
     """Encoder and decoder (Long et al. 2014, arXiv:1411.4038): (B, C, H, W) → (B, classes, H, W).
 
-    Each stage of the encoder is two convolutions and pooling, each of the decoder the way back up and one
-    convolution. With ``skips`` the decoder also sees the encoder's map of its size (U-Net, Ronneberger et
-    al. 2015, arXiv:1505.04597).
+    Each stage of the encoder is two convolutions and pooling, each of the decoder the way back up and
+    ``decoder_convs`` convolutions, as many as the bottom has. With ``skips`` the decoder also sees the encoder's
+    map of its size (U-Net, Ronneberger et al. 2015, arXiv:1505.04597).
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class FCN(nn.Module):
         channels: Sequence[int],
         kernel_size: int,
         dilation: int,
+        decoder_convs: int,
         skips: bool,
         bilinear: bool,
     ) -> None:
@@ -73,6 +74,10 @@ class FCN(nn.Module):
             layer = nn.Conv2d(before, after, kernel_size, padding="same", dilation=rate)
             return nn.Sequential(layer, kit.hidden(after, spatial=2))
 
+        def convs(before: int, after: int, rate: int) -> nn.Sequential:
+            return nn.Sequential(conv(before, after, rate), *(conv(after, after, rate) for _ in range(more)))
+
+        more = decoder_convs - 1
         self.skips = skips
         self.down, self.pools, self.up, self.decode = (nn.ModuleList() for _ in range(4))
         before = spec.input_shape[0]
@@ -80,10 +85,10 @@ class FCN(nn.Module):
             self.down.append(nn.Sequential(conv(before, after, 1), conv(after, after, dilation)))
             self.pools.append(kit.pool.build(after, spatial=2))
             before = after
-        self.bottom = conv(before, before, dilation)
+        self.bottom = convs(before, before, dilation)
         for after, pool in zip(reversed(channels), reversed(self.pools), strict=True):
             self.up.append(Up(before, after, stride_of(pool, after), bilinear))
-            self.decode.append(conv(2 * after if skips else after, after, 1))
+            self.decode.append(convs(2 * after if skips else after, after, 1))
             before = after
         self.head = nn.Conv2d(before, spec.outputs, kernel_size=1)
         self._check_size(spec.input_shape)

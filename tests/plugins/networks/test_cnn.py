@@ -11,6 +11,8 @@ from ablate.kit import initialize
 from ablate.techniques import Init, Model, Pool
 from tests.helpers import classes, make, make_kit, normal
 
+SCALE = 0.7
+
 
 def convolutions(net: nn.Module) -> list[nn.Conv2d]:
     return [m for m in net.modules() if isinstance(m, nn.Conv2d)]
@@ -27,31 +29,52 @@ def built(shape: tuple[int, int, int], pool: str | Pool = "none", **params: Any)
     return net.double()
 
 
-def by_hand(net: nn.Module, x: Tensor, stages: int, residual: bool, gap: bool) -> Tensor:
+def norm(x: Tensor) -> Tensor:
+    return F.layer_norm(x, x.shape[1:])
+
+
+def by_hand(net: nn.Module, x: Tensor, stages: int, form: str, gap: bool) -> Tensor:
     """Walk through stages of ``len(convolutions) / stages`` convolutions, a pooling of 2 after each stage."""
     every = convolutions(net)
     convs = len(every) // stages
     for n, conv in enumerate(every):
         if n % convs == 0:  # the first of a stage changes the number of channels: never residual
-            x = conv(x)
+            x = conv(x) if form == "pre" else norm(conv(x)).tanh()
+        elif form == "pre":
+            x = x + SCALE * conv(norm(x).tanh())
+        elif form == "post":
+            x = (x + SCALE * norm(conv(x))).tanh()
         else:
-            branch = conv(F.layer_norm(x, x.shape[1:]).tanh())
-            x = x + branch if residual else branch
+            x = (x if form == "inside" else 0) + (SCALE if form == "inside" else 1) * norm(conv(x)).tanh()
         if n % convs == convs - 1:
-            x = F.max_pool2d(F.layer_norm(x, x.shape[1:]).tanh(), 2)
+            x = F.max_pool2d(norm(x).tanh() if form == "pre" else x, 2)
     out: Tensor = head(net)(x.mean((2, 3)) if gap else x.flatten(1))
     return out
 
 
 @pytest.mark.parametrize("gap", [False, True])
-@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("form", ["none", "pre", "post", "inside"])
 @pytest.mark.parametrize(("channels", "convs"), [([4], 1), ([4], 3), ([4, 6], 2), ([2, 3, 4], 1)])
-def test_prediction_follows_the_formula(channels: list[int], convs: int, residual: bool, gap: bool) -> None:
-    params = {"channels": channels, "convs": convs, "residual": residual, "head": "gap" if gap else "fc"}
-    net = built((2, 9, 11), pool="max", **params)
+def test_prediction_follows_the_formula(channels: list[int], convs: int, form: str, gap: bool) -> None:
+    params = {"channels": channels, "convs": convs, "residual": form, "head": "gap" if gap else "fc"}
+    net = built((2, 9, 11), pool="max", residual_scale=SCALE, **params)
     assert len(convolutions(net)) == convs * len(channels)
     x = normal(3, 2, 9, 11)
-    torch.testing.assert_close(net(x), by_hand(net, x, len(channels), residual, gap), rtol=0, atol=1e-12)
+    torch.testing.assert_close(net(x), by_hand(net, x, len(channels), form, gap), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_hidden_layers_of_the_head_follow_the_maps(gap: bool) -> None:
+    net = built((1, 4, 4), channels=[3], convs=1, head="gap" if gap else "fc", head_widths=[5, 4])
+    (conv,) = convolutions(net)
+    linears = [m for m in net.modules() if isinstance(m, nn.Linear)]
+    assert [layer.out_features for layer in linears] == [5, 4, 3]
+    x = normal(3, 1, 4, 4)
+    h = norm(conv(x)).tanh()
+    h = h.mean((2, 3)) if gap else h.flatten(1)
+    for layer in linears[:-1]:
+        h = norm(layer(h)).tanh()
+    torch.testing.assert_close(net(x), linears[-1](h), rtol=0, atol=1e-12)
 
 
 def sizes(size: int, convs: int, kernel_size: int, stride: int, padding: int, dilation: int, pool: int) -> int:
@@ -94,23 +117,10 @@ def test_stride_is_of_the_first_convolution_of_each_stage() -> None:
     assert [conv.stride for conv in convolutions(net)] == [(2, 2), (1, 1), (1, 1)] * 2
 
 
-def test_residual_and_plain_have_the_same_weights() -> None:
-    plain, residual = (built((1, 8, 8), channels=[4, 6], residual=r).state_dict() for r in (False, True))
-    renamed = {name.replace(".branch", ""): value for name, value in residual.items()}
-    assert list(renamed) == list(plain)
-    assert all(torch.equal(renamed[name], plain[name]) for name in plain)
-
-
-def test_an_empty_branch_leaves_the_identity_path() -> None:
-    net = built((1, 8, 8), channels=[4], convs=3, residual=True)
-    first, *inner = convolutions(net)
-    with torch.no_grad():
-        for conv in inner:
-            conv.weight.zero_()
-    x = normal(3, 1, 8, 8)
-    h = first(x)
-    expected = head(net)(F.layer_norm(h, h.shape[1:]).tanh().flatten(1))
-    torch.testing.assert_close(net(x), expected, rtol=0, atol=1e-12)
+@pytest.mark.parametrize("form", ["pre", "post", "inside"])
+def test_residual_and_plain_have_the_same_weights(form: str) -> None:
+    plain, residual = (list(built((1, 8, 8), channels=[4, 6], residual=r).parameters()) for r in ("none", form))
+    assert all(torch.equal(a, b) for a, b in zip(plain, residual, strict=True))
 
 
 def test_number_of_parameters() -> None:
@@ -131,11 +141,14 @@ def test_a_kernel_larger_than_the_image_is_refused() -> None:
         built((1, 4, 4), kernel_size=5, padding=0)
 
 
-def test_building_leaves_running_statistics_alone() -> None:
-    # The size of the maps is found by a trial image; batch normalisation must not learn from it.
-    net = make(Model, "cnn").build(make_kit(norm="bn", pool="max"), classes(1, 8, 8))
-    assert net.training
-    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
-    assert norms
-    assert all(m.training for m in norms)
-    assert all(m.num_batches_tracked == 0 for m in norms)
+def test_without_pooling_the_pool_has_no_place() -> None:
+    net = built((1, 8, 8), pool="max", pooling=False, channels=[2, 3])
+    assert head(net).in_features == 3 * 8 * 8
+
+
+def test_vgg_is_the_cnn_with_three_stages_and_hidden_layers_in_the_head() -> None:
+    assert vars(make(Model, "vgg")) == vars(make(Model, "cnn", channels=[16, 32, 64], head_widths=[128, 128]))
+    net = make(Model, "vgg").build(make_kit(pool="max"), classes(1, 8, 8))
+    weights = sum(9 * a * b + b for a, b in ((1, 16), (16, 16), (16, 32), (32, 32), (32, 64), (64, 64)))
+    weights += sum(a * b + b for a, b in ((64, 128), (128, 128), (128, 3)))
+    assert sum(p.numel() for p in net.parameters()) == weights

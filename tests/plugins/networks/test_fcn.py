@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,7 +21,11 @@ def built(shape: tuple[int, int, int], pool: str | Pool = "max", **params: Any) 
 
 def by_hand(net: nn.Module, x: Tensor, *, stages: int, dilation: int, skips: bool, bilinear: bool) -> Tensor:
     """Walk through encoder, bottom and decoder, with a pooling of 2 after each stage."""
-    convolutions = (m for m in net.get_submodule("down").modules() if isinstance(m, nn.Conv2d))
+
+    def inside(part: str) -> Iterator[nn.Conv2d]:
+        return (m for m in net.get_submodule(part).modules() if isinstance(m, nn.Conv2d))
+
+    convolutions = inside("down")
 
     def layer(conv: nn.Module, x: Tensor, rate: int) -> Tensor:
         assert isinstance(conv, nn.Conv2d)
@@ -34,7 +39,8 @@ def by_hand(net: nn.Module, x: Tensor, *, stages: int, dilation: int, skips: boo
         maps.append(layer(next(convolutions), x, dilation))
         x = F.max_pool2d(maps[-1], 2)
     assert next(convolutions, None) is None
-    x = layer(net.get_submodule("bottom.0"), x, dilation)
+    for conv in inside("bottom"):
+        x = layer(conv, x, dilation)
     for index, same_size in enumerate(reversed(maps)):
         height, width = same_size.shape[2:]
         if bilinear:
@@ -46,20 +52,23 @@ def by_hand(net: nn.Module, x: Tensor, *, stages: int, dilation: int, skips: boo
             x = smaller.new_zeros(*smaller.shape[:2], height, width)
             x[:, :, : smaller.shape[2], : smaller.shape[3]] = smaller
         x = torch.cat((x, same_size), 1) if skips else x
-        x = layer(net.get_submodule(f"decode.{index}.0"), x, 1)
+        for conv in inside(f"decode.{index}"):
+            x = layer(conv, x, 1)
     out: Tensor = net.get_submodule("head")(x)
     return out
 
 
 @pytest.mark.parametrize("bilinear", [False, True])
 @pytest.mark.parametrize("skips", [False, True])
-@pytest.mark.parametrize(("channels", "dilation"), [([3], 1), ([3, 5], 2), ([2, 3, 4], 1)])
+@pytest.mark.parametrize(("channels", "dilation", "decoder_convs"), [([3], 1, 2), ([3, 5], 2, 3), ([2, 3, 4], 1, 1)])
 @pytest.mark.parametrize("size", [(16, 16), (13, 18)])
 def test_prediction_follows_the_formula(
-    size: tuple[int, int], channels: list[int], dilation: int, skips: bool, bilinear: bool
+    size: tuple[int, int], channels: list[int], dilation: int, decoder_convs: int, skips: bool, bilinear: bool
 ) -> None:
     up = "bilinear" if bilinear else "transposed"
-    net = built((2, *size), channels=channels, dilation=dilation, skips=skips, up=up)
+    params: dict[str, Any] = {"channels": channels, "dilation": dilation, "decoder_convs": decoder_convs}
+    net = built((2, *size), skips=skips, up=up, **params)
+    assert len(list(net.get_submodule("bottom").children())) == decoder_convs
     x = normal(2, 2, *size)
     expected = by_hand(net, x, stages=len(channels), dilation=dilation, skips=skips, bilinear=bilinear)
     torch.testing.assert_close(net(x), expected, rtol=0, atol=1e-12)
@@ -111,32 +120,31 @@ def test_dilation_is_of_the_second_convolutions_and_the_bottom() -> None:
     net = built((1, 16, 16), channels=[2, 3], dilation=2)
     rates = {name: m.dilation[0] for name, m in net.named_modules() if isinstance(m, nn.Conv2d)}
     dilated = {name for name, rate in rates.items() if rate == 2}
-    assert dilated == {"down.0.1.0", "down.1.1.0", "bottom.0"}
+    assert dilated == {"down.0.1.0", "down.1.1.0", "bottom.0.0"}
     assert set(rates.values()) == {1, 2}
 
 
 def test_defaults_are_a_unet_with_two_stages() -> None:
     net = make(Model, "fcn").build(make_kit(pool="max"), pixels(1, 24, 24))
     assert net.get_parameter("head.weight").shape == (3, 16, 1, 1)
-    assert net.get_parameter("bottom.0.weight").shape == (32, 32, 3, 3)
-    assert net.get_parameter("decode.0.0.weight").shape == (32, 64, 3, 3)
+    assert net.get_parameter("bottom.0.0.weight").shape == (32, 32, 3, 3)
+    assert net.get_parameter("decode.0.0.0.weight").shape == (32, 64, 3, 3)
     assert net.get_parameter("up.0.deconv.weight").shape == (32, 32, 2, 2)
+
+
+def test_unet_is_the_fcn_with_three_stages_and_two_convolutions_on_the_way_up() -> None:
+    assert vars(make(Model, "unet")) == vars(make(Model, "fcn", channels=[16, 32, 64], decoder_convs=2))
+    net = make(Model, "unet").build(make_kit(pool="max"), pixels(1, 24, 24))
+    hidden = [(1, 16), (16, 16), (16, 32), (32, 32), (32, 64), (64, 64), (64, 64), (64, 64)]
+    hidden += [(128, 64), (64, 64), (64, 32), (32, 32), (32, 16), (16, 16)]
+    expected = sum(9 * a * b + b for a, b in hidden) + sum(4 * a * b + b for a, b in ((64, 64), (64, 32), (32, 16)))
+    assert sum(p.numel() for p in net.parameters()) == expected + 16 * 3 + 3
 
 
 @pytest.mark.parametrize("pool", ["max", "avg"])
 def test_an_image_that_becomes_too_small_is_refused_with_the_way_out(pool: str) -> None:
     with pytest.raises(ValueError, match=r"\(1, 6, 6\).*too small for 3 stages.*channels.*pool=none"):
         built((1, 6, 6), pool=pool, channels=[2, 2, 2])
-
-
-def test_building_leaves_running_statistics_alone() -> None:
-    # How much each pooling shrinks is found by a trial image; batch normalisation must not learn from it.
-    net = make(Model, "fcn").build(make_kit(norm="bn", pool="max"), pixels(1, 8, 8))
-    assert net.training
-    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
-    assert norms
-    assert all(m.training for m in norms)
-    assert all(m.num_batches_tracked == 0 for m in norms)
 
 
 @pytest.mark.parametrize(("shape", "channels"), [((1, 24, 6), [2, 2]), ((1, 9, 3), [2])])
