@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ablate.hookspecs import Register, hookimpl
 
-from .models import dense, images, pixels, sequences
+from .models import dense, embedding, generative, images, pixels, sequences
 
 
 @hookimpl
@@ -19,5 +19,7 @@ def register_techniques(register: Register) -> None:
         "cnn": images.CNN,
         "lstm": sequences.LSTM,
         "fcn": pixels.FCN,
+        "embedding": embedding.Embedding,
+        "gan": generative.GAN,
     }.items():
         register(name, technique)
