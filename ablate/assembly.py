@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from ablate.config import Config
 from ablate.dataset import Dataset, prepare
 from ablate.errors import ConfigError
 from ablate.kit import Kit, initialize, weight_layers
 from ablate.module import AblationModule
+from ablate.registry import registry
 
 
 def kit_of(config: Config) -> Kit:
@@ -21,16 +24,10 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
     data do not fit together.
     """
     dataset = dataset or prepare(config.data, config.seed)
-    spec = dataset.spec
-    if spec.task not in config.loss.tasks:
-        fitting = ", ".join(sorted(task.value for task in config.loss.tasks))
-        raise ConfigError(
-            f"loss={config.choices()['loss']} is for {fitting}, but data={config.choices()['data']} asks for "
-            f"{spec.task.value}. loss=auto takes the one that fits."
-        )
+    refuse_misfit(config)
     try:
-        config.model.check(spec)
-        model = config.model.build(kit_of(config), spec)
+        config.model.check(dataset.spec)
+        model = config.model.build(kit_of(config), dataset.spec)
     except (ValueError, RuntimeError) as error:
         raise ConfigError(
             f"model={config.choices()['model']} on data={config.choices()['data']}: {str(error).rstrip('.')}."
@@ -38,13 +35,44 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
     initialize(model, config.init, config.seed)
     for layer in weight_layers(model):
         config.norm.reparametrize(layer)
-    return AblationModule(
+    make = config.model.module() or AblationModule
+    module = make(
         model,
-        spec=spec,
-        loss=config.loss.build(spec.task),
+        spec=dataclasses.replace(dataset.spec, task=config.task),
+        loss=config.loss.build(config.task),
         opt=config.opt,
         sched=config.sched,
         reg=config.reg,
         target_scale=dataset.target_scale,
         seed=config.seed,
     )
+    if not module.automatic_optimization:
+        refuse_automatic(config)
+    return module
+
+
+def refuse_misfit(config: Config) -> None:
+    """Raise ``ConfigError`` where the loss is not for what the network is trained for."""
+    tasks = config.loss.tasks
+    if config.task in tasks:
+        return
+    loss, model, data = (config.choices()[kind] for kind in ("loss", "model", "data"))
+    asks = f"data={data} asks for" if config.model.goal is None else f"model={model} is trained for"
+    options = registry().options("model").items()
+    fitting = [f"model={name}" for name, option in options if getattr(option.cls, "goal", None) in tasks]
+    raise ConfigError(
+        f"loss={loss} is for {', '.join(sorted(task.value for task in tasks))}, but {asks} {config.task.value}. "
+        f"loss=auto takes the one that fits{''.join(f'; loss={loss} goes with {name}' for name in fitting)}."
+    )
+
+
+def refuse_automatic(config: Config) -> None:
+    """Raise ``ConfigError`` for what Lightning can do only where it steps the optimizer itself."""
+    model, t = config.choices()["model"], config.trainer
+    reason = f"is not possible with model={model}, which steps its optimizers itself"
+    if t.gradient_clip_val is not None:
+        raise ConfigError(f"trainer.gradient_clip_val={t.gradient_clip_val} {reason}. Take reg=grad_clip.")
+    if t.accumulate_grad_batches > 1:
+        raise ConfigError(
+            f"trainer.accumulate_grad_batches={t.accumulate_grad_batches} {reason}. Take a larger data.batch_size."
+        )

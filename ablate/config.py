@@ -29,6 +29,7 @@ from ablate.techniques import (
     Pool,
     Regularizer,
     Schedule,
+    Task,
     Technique,
 )
 
@@ -123,6 +124,11 @@ class Config:
             settings |= {f"{key}.{name}": value for name, value in _plain(technique).items()}
         trainer = _plain(self.trainer)
         return settings | {f"trainer.{k}": v for k, v in trainer.items() if k not in UNSCIENTIFIC_TRAINER}
+
+    @property
+    def task(self) -> Task:
+        """What the run's network is trained for, and so which loss, which metrics and which judge it has."""
+        return self.model.goal or self.data.task
 
     @property
     def arm_hash(self) -> str:

@@ -1,4 +1,4 @@
-"""The one LightningModule: loss and penalties, metrics by task, optimizer and schedule from the kit.
+"""The LightningModule: loss and penalties, metrics by task, optimizer and schedule from the kit.
 
 Nothing is logged on the hot path. Training statistics accumulate on the device and are logged together with
 the validation metrics, on an axis of optimizer steps.
@@ -9,68 +9,26 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRScheduler
+from lightning.pytorch.utilities.types import (
+    LRSchedulerConfigType,
+    LRSchedulerPLType,
+    OptimizerConfig,
+    OptimizerLRScheduler,
+    OptimizerLRSchedulerConfig,
+)
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torchmetrics import (
-    Accuracy,
-    JaccardIndex,
-    MeanAbsoluteError,
-    MeanMetric,
-    Metric,
-    MetricCollection,
-    R2Score,
-)
+from torchmetrics import MetricCollection
 
 from ablate.dataset import Examples
-from ablate.techniques import Criterion, DataSpec, Optimizer, Regularizer, Schedule, Task
-
-
-class Judge(NamedTuple):
-    """The validation metric that a task is judged by."""
-
-    metric: str
-    higher_is_better: bool
-
-
-JUDGES = {
-    Task.classification: Judge("acc", True),
-    Task.regression: Judge("r2", True),
-    Task.segmentation: Judge("miou", True),
-}
-
-
-class ScaledMeanAbsoluteError(MeanAbsoluteError):
-    """Mean absolute error in the unit of the raw targets: mean of scale · |prediction - target|, scale (targets,)."""
-
-    scale: Tensor
-
-    def __init__(self, scale: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("scale", scale, persistent=False)
-
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Add a batch, both (B, targets)."""
-        super().update(preds * self.scale, target * self.scale)
-
-
-def metrics_for(spec: DataSpec, target_scale: Tensor) -> MetricCollection:
-    """Return the metrics of a task: accuracy · R2 and mean absolute error · mean intersection over union."""
-    metrics: dict[str, Metric | MetricCollection]
-    if spec.task is Task.classification:
-        metrics = {"acc": Accuracy(task="multiclass", num_classes=spec.outputs, validate_args=False)}
-    elif spec.task is Task.regression:
-        metrics = {"r2": R2Score(), "mae": ScaledMeanAbsoluteError(target_scale)}
-    else:
-        metrics = {"miou": JaccardIndex(task="multiclass", num_classes=spec.outputs, validate_args=False)}
-    # By default NaN is dropped from the mean, but a diverged run must show; nan_strategy="disable" loses the weights.
-    return MetricCollection({"loss": MeanMetric(nan_strategy=math.nan), **metrics})
+from ablate.metrics import JUDGES, metrics_for
+from ablate.techniques import Criterion, DataSpec, Optimizer, Regularizer, Schedule
 
 
 @dataclass
@@ -78,34 +36,40 @@ class Interval:
     """What has been gathered since the last point of the curves; tensors stay on the device."""
 
     batches: int = 0
-    loss: Tensor | float = 0.0
-    penalty: Tensor | None = None
+    sums: dict[str, Tensor] = field(default_factory=dict)
     grad_norm: Tensor | None = None
     started: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
+
+    def add(self, name: str, value: Tensor) -> None:
+        """Add a batch's value to the curve of ``name``."""
+        self.sums[name] = self.sums[name] + value.detach() if name in self.sums else value.detach()
 
     def scalars(self) -> dict[str, Tensor]:
         """Return the means over the interval, as the curves name them; nothing where no batch was trained."""
         if not self.batches:
             return {}
-        found = {
-            "train/loss": torch.as_tensor(self.loss) / self.batches,
-            "time/step": torch.tensor(self.seconds / self.batches),
-        }
-        if self.penalty is not None:
-            found["train/penalty"] = self.penalty / self.batches
+        found = {name: total / self.batches for name, total in self.sums.items()}
+        found["time/step"] = torch.tensor(self.seconds / self.batches)
         if self.grad_norm is not None:
             found["grad_norm"] = self.grad_norm
         return found
 
 
 class AblationModule(pl.LightningModule):
-    """Trains ``model`` with the chosen techniques.
+    """Trains ``model`` with the chosen techniques; a model with a training procedure of its own brings a subclass.
+
+    A subclass may override :meth:`outcome`, :meth:`evaluate`, and, with manual optimization, :meth:`training_step`
+    and :meth:`configure_optimizers`. Lightning counts what goes through the optimizers it hands out, and that has to
+    be one step a batch: every other update goes through ``self.trainer.strategy.optimizer_step``.
 
     Scalars: ``train/loss`` (mean since the last point, penalties left out), ``train/penalty`` where a
     regularizer has one, ``val/loss`` and the task's ``val/…`` metrics, ``lr``, ``grad_norm`` (of the last
     optimizer step before the point) and ``time/step`` (seconds, validation left out).
     """
+
+    procedure: str = ""
+    """Settings that change the training, but no :meth:`outcome`; for the guard against false ablations."""
 
     def __init__(
         self,
@@ -131,57 +95,79 @@ class AblationModule(pl.LightningModule):
         self.judge = JUDGES[spec.task]
         self.diverged = False
         self._budget = 0
+        self.seed = seed
         self._generator = torch.Generator().manual_seed(seed)
-        self._interval = Interval()
+        self.interval = Interval()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the model's prediction for (B, *input_shape)."""
         prediction: Tensor = self.model(x)
         return prediction
 
+    def outcome(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return prediction and loss of a batch: what the guard against false ablations compares."""
+        prediction = self(x)
+        return prediction, self.criterion(prediction, y)
+
+    def transformed(self, batch: Examples) -> Examples:
+        """Return a training batch as the regularizers change it."""
+        x, y = batch
+        for reg in self.reg:
+            x, y = reg.transform(x, y, self.spec, self._generator)
+        return Examples(x, y)
+
+    def penalty(self) -> Tensor | None:
+        """Return the sum of the regularizers' penalties, or None where there is none."""
+        penalties = [p for reg in self.reg if (p := reg.penalty(self.model)) is not None]
+        return torch.stack(penalties).sum() if penalties else None
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Build optimizer and schedule.
+        """Build optimizer and schedule."""
+        return self.optimizer_of(self.model.parameters())
+
+    def optimizer_of(self, parameters: Iterable[nn.Parameter]) -> OptimizerConfig | OptimizerLRSchedulerConfig:
+        """Return an optimizer of ``parameters`` with its schedule.
 
         The schedule moves with every optimizer step; a ``ReduceLROnPlateau`` with every point of the curves, by
         the metric that the task is judged by, in whichever direction its mode takes for better.
         """
-        optimizer = self.opt.build(self.model.parameters())
+        optimizer = self.opt.build(parameters)
         schedule = self.sched.build(optimizer, int(self.trainer.estimated_stepping_batches))
         if schedule is None:
-            return optimizer
+            return {"optimizer": optimizer}
+        kept: LRSchedulerConfigType = {"scheduler": schedule}
         if isinstance(schedule, ReduceLROnPlateau):
             # Lightning keeps it, but never steps it: it counts epochs, or batches within one, not points of the curves.
-            monitor = f"val/{self.judge.metric}"
-            kept: LRSchedulerConfigType = {"scheduler": schedule, "monitor": monitor, "frequency": sys.maxsize}
-            return {"optimizer": optimizer, "lr_scheduler": kept}
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+            kept |= {"monitor": f"val/{self.judge.metric}", "frequency": sys.maxsize}
+        elif self.automatic_optimization:
+            kept |= {"interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": kept}
+
+    def schedules(self) -> list[LRSchedulerPLType]:
+        """Return the schedules of all optimizers."""
+        found = self.lr_schedulers()
+        return found if isinstance(found, list) else [] if found is None else [found]
 
     def training_step(self, batch: Examples, batch_idx: int) -> Tensor:
         """Return the loss of a batch, penalties included."""
-        x, y = batch
-        for reg in self.reg:
-            x, y = reg.transform(x, y, self.spec, self._generator)
-        loss = self.criterion(self.model(x), y)
-        interval = self._interval
-        interval.batches += 1
-        interval.loss = interval.loss + loss.detach()
-        penalties = [p for reg in self.reg if (p := reg.penalty(self.model)) is not None]
-        if penalties:
-            penalty = torch.stack(penalties).sum()
-            interval.penalty = penalty.detach() + (0.0 if interval.penalty is None else interval.penalty)
+        _, loss = self.outcome(*self.transformed(batch))
+        self.interval.batches += 1
+        self.interval.add("train/loss", loss)
+        if (penalty := self.penalty()) is not None:
+            self.interval.add("train/penalty", penalty)
             loss = loss + penalty
         return loss
 
     def on_before_optimizer_step(self, _: torch.optim.Optimizer) -> None:
         """Measure the gradient before the last step of each interval (of every step where batches accumulate)."""
-        last = self._interval.batches == self.trainer.val_check_interval or self.trainer.global_step + 1 == self._budget
+        last = self.interval.batches == self.trainer.val_check_interval or self.trainer.global_step + 1 == self._budget
         if last or self.trainer.accumulate_grad_batches > 1:
             gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-            self._interval.grad_norm = torch.nn.utils.get_total_norm(gradients)
+            self.interval.grad_norm = torch.nn.utils.get_total_norm(gradients)
 
     def on_train_start(self) -> None:
         """Start the clock of the first interval."""
-        self._interval = Interval()
+        self.interval = Interval()
         self._budget = int(self.trainer.estimated_stepping_batches)
 
     def on_train_batch_end(self, outputs: Any, batch: Examples, batch_idx: int) -> None:
@@ -191,20 +177,21 @@ class AblationModule(pl.LightningModule):
 
     def on_validation_start(self) -> None:
         """Stop the clock of the training steps."""
-        self._interval.seconds = time.perf_counter() - self._interval.started
+        self.interval.seconds = time.perf_counter() - self.interval.started
 
     def validation_step(self, batch: Examples, batch_idx: int) -> None:
         """Update the validation metrics."""
-        self._evaluate(batch, self.val_metrics)
+        self.evaluate(batch, self.val_metrics)
 
     def on_validation_epoch_end(self) -> None:
         """Log one point of every curve."""
         point = {f"val/{name}": value for name, value in self.val_metrics.compute().items()}
         self.val_metrics.reset()
-        if isinstance(plateau := self.lr_schedulers(), ReduceLROnPlateau):
-            judged = point[f"val/{self.judge.metric}"]
-            plateau.step(judged if self.judge.higher_is_better is (plateau.mode == "max") else -judged)
-        point |= self._interval.scalars()
+        judged = point[f"val/{self.judge.metric}"]
+        for schedule in self.schedules():
+            if isinstance(schedule, ReduceLROnPlateau):
+                schedule.step(judged if self.judge.higher_is_better is (schedule.mode == "max") else -judged)
+        point |= self.interval.scalars()
         point["lr"] = torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"])
         # Lightning takes "step" as the axis of its loggers; its own count would be one less.
         self.log_dict(point | {"step": torch.tensor(float(self.trainer.global_step))})
@@ -214,22 +201,27 @@ class AblationModule(pl.LightningModule):
 
     def on_validation_end(self) -> None:
         """Start the next interval."""
-        self._interval = Interval()
+        self.interval = Interval()
 
     def test_step(self, batch: Examples, batch_idx: int) -> None:
         """Update the test metrics."""
-        self._evaluate(batch, self.test_metrics)
+        self.evaluate(batch, self.test_metrics)
 
     def on_test_epoch_end(self) -> None:
         """Log the test metrics."""
         self.log_dict({f"test/{name}": value for name, value in self.test_metrics.compute().items()})
         self.test_metrics.reset()
 
-    def _evaluate(self, batch: Examples, metrics: MetricCollection) -> None:
-        x, y = batch
-        prediction = self.model(x)
+    def evaluate(self, batch: Examples, metrics: MetricCollection) -> None:
+        """Update ``metrics``, those of :func:`ablate.metrics.metrics_for`, by a batch."""
+        prediction, loss = self.outcome(*batch)
+        self.update(metrics, prediction, batch.y, loss)
+
+    @staticmethod
+    def update(metrics: MetricCollection, prediction: Tensor, target: Tensor, loss: Tensor) -> None:
+        """Give the loss of a batch to the mean of losses, prediction and target to every other metric."""
         for name, metric in metrics.items():
             if name == "loss":
-                metric.update(self.criterion(prediction, y), weight=len(x))
+                metric.update(loss, weight=len(prediction))
             else:
-                metric.update(prediction, y)
+                metric.update(prediction, target)

@@ -19,7 +19,7 @@ from torch import nn
 
 from ablate.assembly import build
 from ablate.config import Config
-from ablate.dataset import Dataset
+from ablate.dataset import Dataset, Examples
 from ablate.errors import AblateError, ConfigError
 from ablate.techniques import Regularizer
 
@@ -41,6 +41,7 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
         pl.seed_everything(config.seed, verbose=False)
         module = build(config, dataset)
         _add_state(digest, module.model)
+        digest.update(module.procedure.encode())
         examples = dataset.splits.train
         count = min(_EXAMPLES, config.data.batch(len(examples.x)), len(examples.x))
         x = torch.randn(count, *dataset.spec.input_shape, generator=_generator())
@@ -50,10 +51,8 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
         for mode in (True, False):
             pl.seed_everything(config.seed, verbose=False)
             module.model.train(mode)
-            with torch.set_grad_enabled(mode):
-                with _blaming(config, x):
-                    prediction = module(x)
-                loss = module.criterion(prediction, y)
+            with torch.set_grad_enabled(mode), _blaming(config, x):
+                prediction, loss = module.outcome(x, y)
             digest.update(prediction.detach().numpy().tobytes())
             digest.update(loss.detach().numpy().tobytes())
             if loss.requires_grad:
@@ -62,10 +61,7 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
                     digest.update(b"" if gradient is None else gradient.numpy().tobytes())
         _add_state(digest, module.model)
         with _blaming(config, x), torch.no_grad():
-            batch = x, y
-            for reg in module.reg:
-                batch = reg.transform(*batch, dataset.spec, _generator())
-            module.criterion(module(batch[0]), batch[1])
+            module.outcome(*module.transformed(Examples(x, y)))
         for reg in module.reg:
             penalty = reg.penalty(module.model)
             digest.update(b"" if penalty is None else penalty.detach().numpy().tobytes())

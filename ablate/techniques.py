@@ -23,16 +23,27 @@ if TYPE_CHECKING:
 
     from ablate.dataset import Splits
     from ablate.kit import Kit
+    from ablate.module import AblationModule
 
 Criterion: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 
 
 class Task(Enum):
-    """What a data set asks for, and so which loss and which metrics are meant by default."""
+    """What a network is trained for, and so which loss and which metrics are meant by default.
+
+    A data set asks for one of the first three. The others are a model's own goal: an embedding lays examples of one
+    class close together, a generation makes examples like the data's.
+    """
 
     classification = "classification"
     regression = "regression"
     segmentation = "segmentation"
+    embedding = "embedding"
+    generation = "generation"
+
+
+DATA_TASKS = frozenset({Task.classification, Task.regression, Task.segmentation})
+"""The tasks that a data set can ask for."""
 
 
 @dataclass(frozen=True)
@@ -167,13 +178,13 @@ class Loss(Technique):
     """What training minimises, before penalties."""
 
     kind: ClassVar[str] = "loss"
-    tasks: ClassVar[frozenset[Task]] = frozenset(Task)
+    tasks: ClassVar[frozenset[Task]] = DATA_TASKS
 
     def build(self, task: Task) -> Criterion:
         """Return ``(prediction, target) -> scalar``.
 
         Classification: (B, classes) logits, (B,) int64 · regression: (B, targets) twice ·
-        segmentation: (B, classes, H, W) logits, (B, H, W) int64.
+        segmentation: (B, classes, H, W) logits, (B, H, W) int64 · embedding: (B, D), (B,) int64 classes.
         """
         raise NotImplementedError
 
@@ -194,6 +205,8 @@ class Model(Technique):
     """Network assembled from the kit."""
 
     kind: ClassVar[str] = "model"
+    goal: ClassVar[Task | None] = None
+    """What the network is trained for, where that is not the data's own task: loss, metrics and judge go by it."""
     tasks: ClassVar[frozenset[Task]] = frozenset({Task.classification, Task.regression})
     input_ranks: ClassVar[frozenset[int]] = frozenset({1, 2, 3})
     """How many dims one example may have: 1 table, 2 sequence, 3 image."""
@@ -206,8 +219,12 @@ class Model(Technique):
             raise ValueError(f"the model cannot take {spec.task.value} of {spec.layout}. {self.advice}")
 
     def build(self, kit: Kit, spec: DataSpec) -> nn.Module:
-        """Return a module from (B, *input_shape) to the loss's prediction."""
+        """Return a module from (B, *input_shape) to the loss's prediction; ``spec.task`` is the data's."""
         raise NotImplementedError
+
+    def module(self) -> Callable[..., AblationModule] | None:
+        """Return what to make instead of an ``AblationModule``, with its arguments: a training procedure of its own."""
+        return None
 
 
 class Scale(Enum):

@@ -1,4 +1,4 @@
-"""Data sets: real, embedded, no download; those that are made up stand in ``synthetic.py``.
+"""Data sets: real, embedded, no download; those that are made up stand in ``synthetic/``.
 
 What loads them stands in ``datasets/`` and is imported when it is needed: a listing needs no torch.
 """
@@ -13,18 +13,9 @@ from ablate.checks import at_least
 from ablate.hookspecs import Register, hookimpl
 from ablate.techniques import Data, Task
 
-from .synthetic import (
-    Adding,
-    Boolean,
-    ChannelXor,
-    Copy,
-    OffsetXor,
-    Parity,
-    PointSets,
-    Recall,
-    Rings,
-    Spirals,
-)
+from .synthetic.bits import Boolean, ChannelXor, OffsetXor, Parity
+from .synthetic.plane import Gaussians, PointSets, Rings, Spirals
+from .synthetic.sequences import Adding, Copy, Recall
 
 if TYPE_CHECKING:
     from ablate.dataset import Splits
@@ -151,6 +142,7 @@ def register_techniques(register: Register) -> None:
     register("iris", Iris)
     register("spirals", Spirals)
     register("rings", Rings)
+    register("gaussians", Gaussians)
     register("parity", Parity)
     register("boolean", Boolean)
     register("adding", Adding)

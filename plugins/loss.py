@@ -17,6 +17,8 @@ from ablate.hookspecs import Register, hookimpl
 from ablate.lazy import torch
 from ablate.techniques import Criterion, Loss, Task
 
+from .losses.triplet import Triplet
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -202,16 +204,30 @@ class Huber(Loss):
 
 @dataclass
 class Auto(Loss):
-    """The loss of the task: cross_entropy for classes, mse for a regression."""
+    """The loss of the task: cross_entropy for classes, mse for a regression, triplet for an embedding.
+
+    A model that generates brings its own.
+    """
+
+    tasks: ClassVar[frozenset[Task]] = frozenset(Task)
 
     def build(self, task: Task) -> Criterion:
-        return (CrossEntropy() if task in CLASSES else MSE()).build(task)
+        if task is Task.generation:
+            return no_criterion
+        fitting = Triplet() if task is Task.embedding else CrossEntropy() if task in CLASSES else MSE()
+        return fitting.build(task)
+
+
+def no_criterion(prediction: Tensor, target: Tensor) -> Tensor:
+    """Refuse: what is generated has no target."""
+    raise ConfigError("loss=auto knows no loss of a generation: the model's module is to override outcome().")
 
 
 @hookimpl
 def register_techniques(register: Register) -> None:
     """Add the losses."""
     register("auto", Auto)
+    register("triplet", Triplet)
     register("cross_entropy", CrossEntropy)
     register("kl", KL)
     register("focal", Focal)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ablate.hookspecs import Register, hookimpl
 
-from .models import dense, images, pixels, sequences, sets
+from .models import dense, embedding, generative, images, pixels, sequences, sets
 
 
 @hookimpl
@@ -27,5 +27,7 @@ def register_techniques(register: Register) -> None:
         "pointnet": sets.PointNet,
         "fcn": pixels.FCN,
         "unet": pixels.UNet,
+        "embedding": embedding.Embedding,
+        "gan": generative.GAN,
     }.items():
         register(name, technique)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 import ablate
 from ablate.config import Config
 from ablate.dataset import Batches, prepare
-from ablate.module import metrics_for
+from ablate.metrics import metrics_for
 from ablate.techniques import DataSpec, Regularizer, Task
 
 Maker = Callable[..., Config]

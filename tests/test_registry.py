@@ -56,11 +56,11 @@ def test_every_kind_has_the_options_of_the_catalogue() -> None:
         "max_norm mixup none",
         "pool": "avg blur global_avg global_max lp max none stride",
         "opt": "adadelta adagrad adam adamw gd lbfgs lion momentum muon nadam nesterov radam rmsprop sgd",
-        "loss": "auto cross_entropy dice focal hinge huber kl mae mse",
+        "loss": "auto cross_entropy dice focal hinge huber kl mae mse triplet",
         "sched": "cosine exponential linear none onecycle plateau step warmup_cosine",
-        "model": "attention cnn fcn inception linear lstm mlp pointnet resnet unet vgg wide_deep",
-        "data": "adding boolean breast_cancer channel_xor copy diabetes digits digits_canvas digits_rows iris "
-        "offset_xor parity point_sets recall rings spirals wine",
+        "model": "attention cnn embedding fcn gan inception linear lstm mlp pointnet resnet unet vgg wide_deep",
+        "data": "adding boolean breast_cancer channel_xor copy diabetes digits digits_canvas digits_rows gaussians "
+        "iris offset_xor parity point_sets recall rings spirals wine",
     }
     assert list(KINDS) == list(expected)
     for kind, names in expected.items():

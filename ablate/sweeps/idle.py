@@ -28,7 +28,7 @@ class Prober:
         self._digest(config)
 
     def _digest(self, config: Config) -> str:
-        settings = {k: v for k, v in config.flat().items() if k.partition(".")[0] in (*PROBED, "data")}
+        settings = {k: v for k, v in config.flat().items() if k.partition(".")[0] in (*PROBED, "data", "trainer")}
         key = f"{settings}-{config.seed}"
         if key not in self._digests:
             data = f"{config.data}-{config.seed}"

@@ -13,7 +13,7 @@ from hydra.core.config_loader import ConfigLoader
 from ablate import composition, overrides
 from ablate.config import Config, to_config
 from ablate.errors import ConfigError
-from ablate.module import JUDGES
+from ablate.metrics import JUDGES
 from ablate.overrides import Setting
 from ablate.record import Record, check_writable, open_record
 from ablate.results import Sweep
@@ -130,9 +130,12 @@ def _folder_name(configs: Sequence[Config]) -> str:
 
 def _refuse_mixed_metrics(configs: Sequence[Config]) -> None:
     """Raise ``ConfigError`` for arms that no table can compare: an accuracy is neither more nor less than an R²."""
-    by_metric = {JUDGES[config.data.task].metric: config.choices()["data"] for config in configs}
+    by_metric = {JUDGES[config.task].metric: config.choices() for config in configs}
     if len(by_metric) > 1:
-        judged = " and ".join(f"data={data} by val/{metric}" for metric, data in by_metric.items())
+        judged = " and ".join(
+            f"model={choices['model']} on data={choices['data']} by val/{metric}"
+            for metric, choices in by_metric.items()
+        )
         raise ConfigError(f"These arms cannot be compared: {judged}. Sweep them apart.")
 
 

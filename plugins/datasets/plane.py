@@ -44,6 +44,16 @@ def rings(seed: int, count: int, classes: int, noise: float) -> Splits:
     return splits(draw, count, seed)
 
 
+def gaussians(seed: int, count: int, modes: int, noise: float) -> Splits:
+    """Return points (N, 2) around radius 1 and angle 2π · class / modes."""
+
+    def draw(n: int, generator: torch.Generator) -> Examples:
+        y = balanced(n, modes, generator)
+        return Examples(_blurred(_at(torch.ones(n), 2 * math.pi * y / modes), noise, generator), y)
+
+    return splits(draw, count, seed)
+
+
 def point_sets(seed: int, count: int, points: int, noise: float) -> Splits:
     """Return sets (N, K, 2) of points on a turned circle (0), triangle (1), square (2) or cross (3)."""
 

@@ -39,6 +39,7 @@ def keys(x: Tensor) -> list[bytes]:
         ("spirals", {}, Task.classification, (2,), 2, [600, 200, 200]),
         ("spirals", {"classes": 3, "count": 52}, Task.classification, (2,), 3, [32, 10, 10]),
         ("rings", {}, Task.classification, (2,), 2, [600, 200, 200]),
+        ("gaussians", {"modes": 4, "count": 100}, Task.classification, (2,), 4, [60, 20, 20]),
         ("rings", {"classes": 4, "count": 100}, Task.classification, (2,), 4, [60, 20, 20]),
         ("point_sets", {}, Task.classification, (32, 2), 4, [600, 200, 200]),
         ("point_sets", {"points": 5, "count": 20}, Task.classification, (5, 2), 4, [12, 4, 4]),
@@ -98,7 +99,7 @@ def test_targets_belong_to_their_examples(name: str) -> None:
         assert [known[key] for key in keys(split.x)] == split.y.flatten().tolist()
 
 
-DRAWN = ["spirals", "rings", "point_sets", "adding", "copy", "recall", "offset_xor", "channel_xor"]
+DRAWN = ["spirals", "rings", "gaussians", "point_sets", "adding", "copy", "recall", "offset_xor", "channel_xor"]
 
 
 @pytest.mark.parametrize("name", [*RAW, "digits_rows", "digits_canvas", *DRAWN])

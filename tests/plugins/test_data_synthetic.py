@@ -29,7 +29,9 @@ def off_circle(angle: Tensor) -> Tensor:
     return (turns - turns.round()).abs()
 
 
-@pytest.mark.parametrize("name", ["spirals", "rings", "point_sets", "adding", "copy", "offset_xor", "channel_xor"])
+@pytest.mark.parametrize(
+    "name", ["spirals", "rings", "gaussians", "point_sets", "adding", "copy", "offset_xor", "channel_xor"]
+)
 def test_splits_share_no_example(name: str) -> None:
     params = {"copy": {"bits": 20, "count": 50}}.get(name, {})
     train, val, test = ({x.numpy().tobytes() for x in split.x} for split in loaded(name, **params))
@@ -39,13 +41,26 @@ def test_splits_share_no_example(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "params"), [("spirals", {}), ("spirals", {"classes": 3}), ("rings", {}), ("recall", {})]
+    ("name", "params"),
+    [("spirals", {}), ("spirals", {"classes": 3}), ("rings", {}), ("gaussians", {"modes": 3}), ("recall", {})],
 )
 def test_classes_are_balanced_and_mixed(name: str, params: dict[str, int]) -> None:
     for _, y in loaded(name, **params):
         counts = torch.bincount(y)
         assert counts.max() - counts.min() <= 1
         assert len(set(y[:20].tolist())) == len(counts)
+
+
+def test_gaussians_stand_around_places_on_a_circle() -> None:
+    for x, y in loaded("gaussians", modes=5, noise=0.0, count=100):
+        radius, angle = polar(x)
+        torch.testing.assert_close(radius, torch.ones(len(x)))
+        assert off_circle(angle - 2 * math.pi * y / 5).max() < 1e-6
+    x, y = loaded("gaussians", noise=0.1, count=20000).train
+    places = loaded("gaussians", noise=0.0, count=20000).train
+    assert torch.equal(y, places.y)
+    assert float((x - places.x).std()) == pytest.approx(0.1, rel=0.02)
+    assert "modes must be at least 2" in refusal(Data, "gaussians", modes=1)
 
 
 @pytest.mark.parametrize(("classes", "turns"), [(2, 1.0), (3, 0.5), (2, 3.0)])

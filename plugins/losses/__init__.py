@@ -1,0 +1,1 @@
+"""Losses of more than one example at a time; ``loss.py`` registers them."""
