@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ablate import transfer
 from ablate.config import Config
 from ablate.dataset import Dataset, prepare
 from ablate.errors import ConfigError
@@ -15,7 +16,7 @@ def kit_of(config: Config) -> Kit:
 
 
 def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
-    """Return the untrained module of a run; ``.model`` is the network.
+    """Return the module of a run as training begins; ``.model`` is the network, with the weights of ``init_from``.
 
     ``dataset`` saves loading the data again where it is at hand. Raises ``ConfigError`` where model, loss and
     data do not fit together.
@@ -38,7 +39,8 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
     initialize(model, config.init, config.seed)
     for layer in weight_layers(model):
         config.norm.reparametrize(layer)
-    return AblationModule(
+    transferred = transfer.load(model, config)
+    module = AblationModule(
         model,
         spec=spec,
         loss=config.loss.build(spec.task),
@@ -48,3 +50,5 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
         target_scale=dataset.target_scale,
         seed=config.seed,
     )
+    module.transfer = transferred
+    return module

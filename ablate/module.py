@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
@@ -30,6 +30,9 @@ from torchmetrics import (
 
 from ablate.dataset import Examples
 from ablate.techniques import Criterion, DataSpec, Optimizer, Regularizer, Schedule, Task
+
+if TYPE_CHECKING:
+    from ablate.transfer import Transfer
 
 
 class Judge(NamedTuple):
@@ -107,6 +110,9 @@ class AblationModule(pl.LightningModule):
     optimizer step before the point) and ``time/step`` (seconds, validation left out).
     """
 
+    transfer: Transfer | None = None
+    """What the network took over from an earlier run."""
+
     def __init__(
         self,
         model: nn.Module,
@@ -145,7 +151,7 @@ class AblationModule(pl.LightningModule):
         The schedule moves with every optimizer step; a ``ReduceLROnPlateau`` with every point of the curves, by
         the metric that the task is judged by, in whichever direction its mode takes for better.
         """
-        optimizer = self.opt.build(self.model.parameters())
+        optimizer = self.opt.build(p for p in self.model.parameters() if p.requires_grad)
         schedule = self.sched.build(optimizer, int(self.trainer.estimated_stepping_batches))
         if schedule is None:
             return optimizer
