@@ -77,12 +77,19 @@ def refuse_idle_settings(
     prober: Prober,
 ) -> None:
     """Raise ``ConfigError`` for a setting that could be left out of every arm without changing its network."""
+
+    def same(config: Config, other: Config) -> bool:
+        try:
+            return config.arm_hash != other.arm_hash and prober.same_network(config, other)
+        except ConfigError:  # the arms are checked: it is without the setting that nothing can be built
+            return False
+
     for setting in settings:
         if setting.root not in PROBED or setting.key == "model":
             continue
         pairs = ((config, without(arm, setting)) for arm, config in arms)
         # A setting that repeats the default claims nothing.
-        if all(a.arm_hash != b.arm_hash and prober.same_network(a, b) for a, b in pairs):
+        if all(same(config, other) for config, other in pairs):
             raise ConfigError(
                 f"{_takes_no_part(setting.key, arms[0][1])}: {setting.text} would change nothing. "
                 f"{_way_out(setting.key)}"
