@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from ablate import transfer
 from ablate.config import Config
 from ablate.dataset import Dataset, prepare
 from ablate.errors import ConfigError
@@ -18,7 +19,7 @@ def kit_of(config: Config) -> Kit:
 
 
 def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
-    """Return the untrained module of a run; ``.model`` is the network.
+    """Return the module of a run as training begins; ``.model`` is the network, with the weights of ``init_from``.
 
     ``dataset`` saves loading the data again where it is at hand. Raises ``ConfigError`` where model, loss and
     data do not fit together.
@@ -35,6 +36,7 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
     initialize(model, config.init, config.seed)
     for layer in weight_layers(model):
         config.norm.reparametrize(layer)
+    transferred = transfer.load(model, config)
     make = config.model.module() or AblationModule
     module = make(
         model,
@@ -46,6 +48,7 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
         target_scale=dataset.target_scale,
         seed=config.seed,
     )
+    module.transfer = transferred
     if not module.automatic_optimization:
         refuse_automatic(config)
     return module

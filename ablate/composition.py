@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from hydra import initialize_config_module
@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ablate import overrides
 from ablate.config import Config, to_config
 from ablate.errors import ConfigError
+from ablate.overrides import Setting
 from ablate.registry import registry
 from ablate.techniques import KINDS
 
@@ -62,9 +63,23 @@ def compose(arguments: Sequence[str] = ()) -> Config:
         settings = overrides.parse(arguments, loader)
         for warning in overrides.check(settings, sweep=False, defaults=defaults(), presets=presets(loader)):
             warnings.warn(warning, stacklevel=2)
-        config = to_config(load(loader, arguments))
-    config.label = config.label or overrides.label(settings, {}, defaults())
+        config = to_config(load(loader, overrides.quoted(arguments)))
+    config.label = label_of(config, settings, {})
     return config
+
+
+def label_of(config: Config, settings: Sequence[Setting], values: Mapping[str, str]) -> str:
+    """Return the arm's label: as given, or what was said about it; ``values`` holds its levels of swept factors.
+
+    A source is named by its hash, whatever folder was given.
+    """
+    if config.label:
+        return config.label
+    if (source := config.source) is not None:
+        values = {**values, "init_from": source.reference}
+    elif "init_head" in values:  # scratch: nothing comes from the source
+        settings = [s for s in settings if s.swept or s.key != "init_from"]
+    return overrides.label(settings, values, defaults())
 
 
 def load(loader: ConfigLoader, arguments: Sequence[str]) -> DictConfig:

@@ -17,6 +17,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from ablate.checks import at_least, positive
 from ablate.errors import ConfigError
 from ablate.registry import Option, registry
+from ablate.source import Source, locate
 from ablate.techniques import (
     KINDS,
     Activation,
@@ -66,11 +67,26 @@ class TrainerConfig:
             positive(gradient_clip_val=self.gradient_clip_val)
 
 
+class InitHead(Enum):
+    """What happens to the head of a network that starts from an earlier run's weights, and to the rest, its body.
+
+    ``keep`` loads all that matches · ``new`` leaves the head at its own first weights · ``frozen`` trains a new head
+    on a body that does not change · ``scratch`` loads nothing: the arm that the others are compared with.
+    """
+
+    scratch = "scratch"
+    keep = "keep"
+    new = "new"
+    frozen = "frozen"
+
+
 @dataclass
 class Config:
     """One run: the technique of each kind, the trainer, and the settings that are no part of its identity but the seed.
 
-    ``name`` is the sweep's folder, ``label`` the arm's, ``target`` the metric for "steps to target".
+    ``name`` is the sweep's folder, ``label`` the arm's, ``target`` the metric for "steps to target". ``init_from``
+    names the run whose weights this one starts from: its folder, an arm's folder or hash (each run then takes the
+    run of its own seed), or ``<hash>/seed=<n>``.
     """
 
     act: Activation = MISSING
@@ -84,6 +100,8 @@ class Config:
     model: Model = MISSING
     data: Data = MISSING
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    init_from: str | None = None
+    init_head: InitHead = InitHead.keep
     seed: int = 0
     name: str | None = None
     label: str | None = None
@@ -95,6 +113,18 @@ class Config:
             raise ValueError(f"seed must be a whole number from 0 to 4294967295, not {self.seed}")
         if self.name is not None and not _FOLDER.fullmatch(self.name):
             raise ValueError(f"name must be a plain folder name of letters, digits and . , + = _ -, not '{self.name}'")
+        if self.init_from is None and self.init_head is not InitHead.keep:
+            raise ValueError(
+                f"init_head={self.init_head.name} changes nothing without init_from. To compare with a start from "
+                "scratch, write init_from=<run> init_head=scratch,keep,new,frozen"
+            )
+
+    @property
+    def source(self) -> Source | None:
+        """The arm or run whose weights this run starts from; raises ``ConfigError`` where there is none such."""
+        if self.init_from is None or self.init_head is InitHead.scratch:
+            return None
+        return locate(self.init_from, self.output_dir)
 
     def techniques(self) -> dict[str, Technique]:
         """Return the chosen techniques by their dotted key: ``norm``, ``opt``, …, ``reg.l2``."""
@@ -122,6 +152,8 @@ class Config:
         settings: dict[str, Any] = {**self.choices()}
         for key, technique in self.techniques().items():
             settings |= {f"{key}.{name}": value for name, value in _plain(technique).items()}
+        if (source := self.source) is not None:  # by content, so that moved folders change nothing
+            settings |= {"init_from": source.reference, "init_head": self.init_head.name}
         trainer = _plain(self.trainer)
         return settings | {f"trainer.{k}": v for k, v in trainer.items() if k not in UNSCIENTIFIC_TRAINER}
 
@@ -153,8 +185,11 @@ class Config:
         techniques = self.techniques()
         tree: dict[str, Any] = {k: described(k, t) for k, t in techniques.items() if "." not in k}
         tree["reg"] = {name: _plain(self.reg[name]) for name in sorted(self.reg)}
+        tree = {k: tree[k] for k in KINDS} | {"trainer": _plain(self.trainer)}
+        if (source := self.source) is not None:
+            tree |= {"init_from": source.reference, "init_head": self.init_head.name}
         own = ("seed", "name", "label", "output_dir", "target")
-        return {k: tree[k] for k in KINDS} | {"trainer": _plain(self.trainer)} | {k: getattr(self, k) for k in own}
+        return tree | {k: getattr(self, k) for k in own}
 
 
 UNSCIENTIFIC_TRAINER = frozenset({"accelerator", "progress", "threads"})

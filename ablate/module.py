@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
 import torch
@@ -29,6 +29,9 @@ from torchmetrics import MetricCollection
 from ablate.dataset import Examples
 from ablate.metrics import JUDGES, metrics_for
 from ablate.techniques import Criterion, DataSpec, Optimizer, Regularizer, Schedule
+
+if TYPE_CHECKING:
+    from ablate.transfer import Transfer
 
 
 @dataclass
@@ -70,6 +73,8 @@ class AblationModule(pl.LightningModule):
 
     procedure: str = ""
     """Settings that change the training, but no :meth:`outcome`; for the guard against false ablations."""
+    transfer: Transfer | None = None
+    """What the network took over from an earlier run."""
 
     def __init__(
         self,
@@ -131,7 +136,7 @@ class AblationModule(pl.LightningModule):
         The schedule moves with every optimizer step; a ``ReduceLROnPlateau`` with every point of the curves, by
         the metric that the task is judged by, in whichever direction its mode takes for better.
         """
-        optimizer = self.opt.build(parameters)
+        optimizer = self.opt.build(p for p in parameters if p.requires_grad)
         schedule = self.sched.build(optimizer, int(self.trainer.estimated_stepping_batches))
         if schedule is None:
             return {"optimizer": optimizer}

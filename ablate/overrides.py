@@ -8,8 +8,10 @@ out here, in one sentence with the way out.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -28,6 +30,7 @@ _AS_TYPED = {
     "False": "false",
     "None": "null",
 }  # Hydra prints Python's words; text keeps its quotes
+_REFERENCES = re.compile(r"(?<=[=,])[0-9a-f]{8}(/seed=\d+)?(?=,|$)")
 _OF_WHOLE_SWEEP = frozenset({"name", "label", "output_dir", "target"})
 
 
@@ -49,14 +52,45 @@ class Setting:
 
 def parse(arguments: Sequence[str], loader: ConfigLoader | None = None) -> list[Setting]:
     """Parse Hydra overrides, leaving out those of Hydra's own configuration; ``loader`` resolves ``glob``."""
+    arguments = quoted(arguments)
     try:
-        parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
+        parsed = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
     except HydraException as error:
+        if own := [text for text in arguments if text.startswith("init_from=") and not _readable(text)]:
+            raise ConfigError(
+                f"{own[0]}: this cannot be read, as = and , mean something of their own. Put the folder into quotes "
+                "inside the shell's, \"init_from='outputs/…/seed=0'\", or give the arm's hash: init_from=3fa9c1d2."
+            ) from error
         reason = str(error).splitlines()[0].rstrip(".").removeprefix("LexerNoViableAltException: ")
         raise ConfigError(
             f"{reason}: this cannot be read. Settings are written key=value, odd characters in quotes."
         ) from error
     return [_setting(o) for o in parsed if not o.key_or_group.startswith("hydra")]
+
+
+def quoted(arguments: Sequence[str]) -> list[str]:
+    """Put into quotes what follows ``init_from=`` where it is plain what is meant, but not to Hydra.
+
+    That is one existing folder, whose name may hold = and , and hashes: 1234e567 would be a number.
+    """
+
+    def quote(text: str) -> str:
+        key, _, value = text.partition("=")
+        if key.lstrip("+") != "init_from" or "'" in value:
+            return text
+        if Path(value).is_dir():
+            return f"{key}='{value}'"
+        return _REFERENCES.sub(r"'\g<0>'", text)
+
+    return [quote(text) for text in arguments]
+
+
+def _readable(text: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(text)
+    except HydraException:
+        return False
+    return True
 
 
 def _setting(override: Override) -> Setting:
@@ -109,6 +143,11 @@ def check(
                 _check_parameter(setting, chosen.get(setting.root, (defaults[setting.root],)))
         else:
             _check_plain(setting, presets)
+    if any(s.key == "init_head" and s.levels == ("scratch",) for s in settings):
+        raise ConfigError(
+            "init_head=scratch alone loads nothing: leave init_from and init_head out, or sweep "
+            "init_head=scratch,keep to compare."
+        )
     if {"trainer.max_epochs", "trainer.max_steps"} <= {s.key for s in settings}:
         raise ConfigError("trainer.max_epochs and trainer.max_steps both set the budget: give one of them.")
     return _repeated(settings)

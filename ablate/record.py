@@ -74,6 +74,8 @@ class Facts:
     test: dict[str, float | None] = field(default_factory=dict)
     """Test metrics of the weights with the best validation metric; None where one is not finite."""
     parameters: int | None = None
+    transfer: dict[str, Any] | None = None
+    """What ``init_from`` loaded, what it did not and why."""
     started: str | None = None
     seconds: float | None = None
     pid: int | None = None

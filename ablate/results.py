@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ablate.analysis.convergence import Convergence, convergence
+from ablate.config import InitHead
 from ablate.record import Record, Status
 
 TARGET_MARGIN = 0.01
@@ -44,6 +46,10 @@ class Sweep:
     def label(self, record: Record) -> str:
         """Return what this sweep calls the record's arm; another sweep may have made it under another name."""
         return self._labels.get(record.facts.arm_hash, record.facts.arm)
+
+    def _levels(self, record: Record) -> dict[str, Any]:
+        settings = {"init_from": "null", "init_head": InitHead.scratch.name} | record.facts.settings
+        return {factor: settings.get(factor) for factor in self.factors}
 
     @property
     def metric(self) -> str:
@@ -83,7 +89,7 @@ class Sweep:
             rows.append(
                 {
                     "arm": self.label(record),
-                    **{factor: facts.settings.get(factor) for factor in self.factors},
+                    **self._levels(record),
                     "seed": facts.seed,
                     "status": str(record.status),
                     **asdict(summary(record, target)),
@@ -106,7 +112,7 @@ class Sweep:
             steps = curves["step"].astype(int)
             wide = pd.DataFrame(curves | {"step": steps}).melt("step", var_name="metric", value_name="value").dropna()
             facts = record.facts
-            keys = {"arm": self.label(record), **{f: facts.settings.get(f) for f in self.factors}, "seed": facts.seed}
+            keys = {"arm": self.label(record), **self._levels(record), "seed": facts.seed}
             parts.append(wide.assign(**keys)[[*keys, "step", "metric", "value"]])
         columns = ["arm", *self.factors, "seed", "step", "metric", "value"]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from ablate.config import Config
 from ablate.errors import ConfigError, did_you_mean
-from ablate.record import find
+from ablate.record import Record, find
 from ablate.report.style import console, number_text
 from ablate.results import summary
 
@@ -44,7 +45,8 @@ def _print_runs(folder: Path) -> None:
         header_style="bold",
         pad_edge=False,
     )
-    for head in ("arm", "seed", "status", "metric", "best", "final", "seconds"):
+    transferred = any(record.facts.transfer for record in records)
+    for head in ("arm", "hash", "seed", "status", "metric", "best", "final", "seconds", *["loaded"] * transferred):
         table.add_column(
             head, overflow="fold", justify="right" if head in ("seed", "best", "final", "seconds") else "left"
         )
@@ -52,14 +54,22 @@ def _print_runs(folder: Path) -> None:
         facts, curve = record.facts, summary(record)
         table.add_row(
             escape(facts.arm),
+            facts.arm_hash,
             str(facts.seed),
             str(record.status),
             facts.metric,
             number_text(curve.best),
             number_text(curve.final),
             number_text(facts.seconds, digits=1),
+            *[_loaded(record)] * transferred,
         )
     if records:
         console().print(table)
     for problem in problems:
         console().print(f"[yellow]Unreadable:[/] {escape(problem)}")
+
+
+def _loaded(record: Record) -> str:
+    """Return how many of the weights came from the source of ``init_from``."""
+    transfer = record.facts.transfer
+    return f"{math.floor(100 * transfer['share'])} %" if transfer else "–"

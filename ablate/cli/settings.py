@@ -52,7 +52,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
     if not flags.shell_completion:
         _check(settings, flags.multirun, flags.config_dir)
     others = tuple(argument for argument in arguments if argument not in settings)
-    return CommandLine(others, tuple(settings), flags.multirun)
+    return CommandLine(others, tuple(overrides.quoted(settings)), flags.multirun)
 
 
 def _check(settings: Sequence[str], sweep: bool, config_dir: str | None) -> None:

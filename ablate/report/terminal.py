@@ -29,8 +29,8 @@ _STYLES = {
 }
 
 
-def announce(sweep: Sweep, missing: int, warnings: Sequence[str] = ()) -> None:
-    """Say what is about to be trained, and what is done already."""
+def announce(sweep: Sweep, missing: int, warnings: Sequence[str] = (), transfers: Sequence[str] = ()) -> None:
+    """Say what is about to be trained, from which weights, and what is done already."""
     out = console()
     for warning in warnings:
         out.print(f"[yellow]Warning:[/] {escape(warning)}")
@@ -41,6 +41,8 @@ def announce(sweep: Sweep, missing: int, warnings: Sequence[str] = ()) -> None:
     else:
         before = f", {done} done before" if done else ""
         out.print(f"{sweep.name}: {_runs(total)}{before}. Training {missing}.")
+    for text in transfers:
+        out.print(escape(text), soft_wrap=True)
 
 
 def outcome(record: Record, number: int, total: int) -> None:

@@ -32,7 +32,7 @@ def sweep(arguments: Sequence[str] = ()) -> Sweep:
 def execute(plan: Plan) -> None:
     """Train what is missing of ``plan`` in this process, one run after the other."""
     missing = plan.missing()
-    announce(plan.results(), len(missing), plan.warnings)
+    announce(plan.results(), len(missing), plan.warnings, plan.transfers)
     for number, planned in enumerate(missing, 1):
         attempt(planned.config, number, len(missing))
 

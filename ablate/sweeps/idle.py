@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ablate.config import Config
+from ablate.assembly import build
+from ablate.config import Config, InitHead
 from ablate.dataset import Dataset, prepare
 from ablate.errors import ConfigError
 from ablate.overrides import Setting
@@ -27,14 +28,24 @@ class Prober:
         """Raise ``ConfigError`` if the network cannot be built or does not fit its data."""
         self._digest(config)
 
+    def transfer(self, config: Config) -> str:
+        """Say what the network takes over from an earlier run; nothing for one that starts from scratch."""
+        if config.source is None:
+            return ""
+        head = "" if config.init_head is InitHead.keep else f" init_head={config.init_head.name}"
+        return f"init_from={config.source.reference}{head}: {build(config, self._dataset(config)).transfer}"
+
+    def _dataset(self, config: Config) -> Dataset:
+        key = f"{config.data}-{config.seed}"
+        if key not in self._data:
+            self._data[key] = prepare(config.data, config.seed)
+        return self._data[key]
+
     def _digest(self, config: Config) -> str:
         settings = {k: v for k, v in config.flat().items() if k.partition(".")[0] in (*PROBED, "data", "trainer")}
         key = f"{settings}-{config.seed}"
         if key not in self._digests:
-            data = f"{config.data}-{config.seed}"
-            if data not in self._data:
-                self._data[data] = prepare(config.data, config.seed)
-            self._digests[key] = fingerprint(config, self._data[data])
+            self._digests[key] = fingerprint(config, self._dataset(config))
         return self._digests[key]
 
 
@@ -49,7 +60,9 @@ def refuse_idle_factors(arms: Sequence[tuple[Arm, Config]], factors: Sequence[Fa
                 other = configs[frozenset({**arm, factor.key: earlier}.items())]
                 pair = f"{factor.key}={earlier} and {factor.key}={level}"
                 if other.arm_hash == config.arm_hash:
-                    raise ConfigError(f"{pair} are the same setting, written twice. Drop one of them.")
+                    raise ConfigError(
+                        f"{pair} are the same setting{_elsewhere(arm, factor)}, written twice. Drop one of them."
+                    )
                 if probed and prober.same_network(config, other):
                     raise ConfigError(
                         f"{_takes_no_part(factor.key, config)}: {pair} make the same runs{_elsewhere(arm, factor)}, "
@@ -64,12 +77,19 @@ def refuse_idle_settings(
     prober: Prober,
 ) -> None:
     """Raise ``ConfigError`` for a setting that could be left out of every arm without changing its network."""
+
+    def same(config: Config, other: Config) -> bool:
+        try:
+            return config.arm_hash != other.arm_hash and prober.same_network(config, other)
+        except ConfigError:  # the arms are checked: it is without the setting that nothing can be built
+            return False
+
     for setting in settings:
         if setting.root not in PROBED or setting.key == "model":
             continue
         pairs = ((config, without(arm, setting)) for arm, config in arms)
         # A setting that repeats the default claims nothing.
-        if all(a.arm_hash != b.arm_hash and prober.same_network(a, b) for a, b in pairs):
+        if all(same(config, other) for config, other in pairs):
             raise ConfigError(
                 f"{_takes_no_part(setting.key, arms[0][1])}: {setting.text} would change nothing. "
                 f"{_way_out(setting.key)}"
@@ -81,6 +101,8 @@ def _takes_no_part(key: str, config: Config) -> str:
     model = f"model={config.choices()['model']}"
     if key == "loss":
         return f"the task of data={config.choices()['data']} gives loss no choice"
+    if config.source is not None and key.partition(".")[0] in ("init", "init_head"):
+        return f"init_from={config.source.reference} leaves nothing in this {model} to {key}"
     return f"{key} plays no role in this {model}" if key.startswith("model.") else f"{model} takes no part in {key}"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hydra.core.config_loader import ConfigLoader
 
-from ablate import composition, overrides
+from ablate import composition, overrides, transfer
 from ablate.config import Config, to_config
 from ablate.errors import ConfigError
 from ablate.metrics import JUDGES
@@ -42,6 +42,8 @@ class Plan:
     seeds: tuple[int, ...]
     runs: tuple[PlannedRun, ...]
     warnings: tuple[str, ...]
+    transfers: tuple[str, ...]
+    """What the arms take over from earlier runs, in words."""
 
     @property
     def first(self) -> Config:
@@ -79,37 +81,44 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) ->
     factors = tuple(Factor(s.key, s.levels) for s in settings if s.swept and s.key != "seed")
     fixed = [s for s in settings if not s.swept and s.key != "seed"]
     prefixes = {s.key: s.prefix for s in settings}
+    seeds = _seeds(settings)
 
     def texts(arm: Arm, said: Sequence[Setting]) -> tuple[str, ...]:
         return (*(s.text for s in said), *(f"{prefixes[key]}{key}={level}" for key, level in arm.items()))
 
     def compose(arm: Arm, said: Sequence[Setting]) -> Config:
         config = to_config(composition.load(loader, texts(arm, said)))
-        config.label = config.label or overrides.label(settings, arm, defaults)
+        config.label = composition.label_of(config, settings, arm)
+        if seeds:
+            config.seed = seeds[0]  # the guards look at a network that is going to be trained
         return config
 
     def without(arm: Arm, setting: Setting) -> Config:
         # its parameters go with it, swept or not: the option in its place does not have them
-        rest = {key: level for key, level in arm.items() if not key.startswith(f"{setting.key}.")}
-        return compose(rest, [s for s in fixed if s is not setting and not s.key.startswith(f"{setting.key}.")])
+        own = (f"{setting.key}.", "init_head") if setting.key == "init_from" else f"{setting.key}."
+        rest = {key: level for key, level in arm.items() if not key.startswith(own)}
+        return compose(rest, [s for s in fixed if s is not setting and not s.key.startswith(own)])
 
     arms = [(arm, compose(arm, fixed)) for arm in full(factors)]
     name = _folder_name([config for _, config in arms])
     _refuse_mixed_metrics([config for _, config in arms])
     for config in {str(machine(config.trainer)): config for _, config in arms}.values():
         check_machine(config)
+    seeds = seeds or (arms[0][1].seed,)
+    for (_, config), seed in itertools.product(arms, seeds):
+        warnings += transfer.check(dataclasses.replace(config, seed=seed))
     prober = Prober()
     for _, config in arms:
         prober.check(config)
     refuse_idle_factors(arms, factors, prober)
     refuse_idle_settings(arms, fixed, without, prober)
-    seeds = _seeds(settings) or (arms[0][1].seed,)
     runs = []
     for (arm, config), seed in itertools.product(arms, seeds):
         own = dataclasses.replace(config, seed=seed, name=config.name or name)
         identity = (f"seed={seed}", f"name={_quoted(own.folder_name)}", f"label={_quoted(own.label or '')}")
         runs.append(PlannedRun(own, (*texts(arm, fixed), *identity)))
-    return Plan(factors, seeds, tuple(runs), tuple(warnings))
+    said = dict.fromkeys(text for _, config in arms if (text := prober.transfer(config)))
+    return Plan(factors, seeds, tuple(runs), tuple(dict.fromkeys(warnings)), tuple(said))
 
 
 def _seeds(settings: Sequence[Setting]) -> tuple[int, ...]:

@@ -46,7 +46,7 @@ class AblateSweeper(Sweeper):
         """Plan, launch and keep the results."""
         plan = make_plan(arguments, self._context.config_loader, sweep=True)
         missing = plan.missing()
-        announce(plan.results(), len(missing), plan.warnings)
+        announce(plan.results(), len(missing), plan.warnings, plan.transfers)
         if missing:
             launcher = Plugins.instance().instantiate_launcher(
                 hydra_context=self._context, task_function=Job(len(missing)), config=self._config

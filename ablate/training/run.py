@@ -15,6 +15,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib import metadata
 from typing import Any
 
@@ -88,6 +89,7 @@ def _train(record: Record, config: Config) -> None:
     module = build(config, dataset)
     facts.metric, facts.higher_is_better = f"val/{module.judge.metric}", module.judge.higher_is_better
     facts.parameters = sum(p.numel() for p in module.model.parameters())
+    facts.transfer = asdict(module.transfer) if module.transfer else None
     train = training_batches(dataset.splits.train, config.data, config.seed)
     val, test = (Batches(split, max(train.batch_size, EVALUATION_BATCH)) for split in dataset.splits[1:])
     trainer = _trainer(config, record, len(train), module)

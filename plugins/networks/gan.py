@@ -24,11 +24,9 @@ class GAN(nn.Module):
         super().__init__()
         self.latent = latent
         example = DataSpec(spec.task, (latent,), math.prod(spec.input_shape))
-        self.generator = nn.Sequential(
-            MLP(kit, example, depth=depth, width=width, residual=False), nn.Unflatten(1, spec.input_shape)
-        )
+        self.generator = nn.Sequential(MLP(kit, example, depth=depth, width=width), nn.Unflatten(1, spec.input_shape))
         score = DataSpec(spec.task, spec.input_shape, 1)
-        self.discriminator = MLP(kit, score, depth=depth, width=width, residual=False)
+        self.discriminator = MLP(kit, score, depth=depth, width=width)
 
     def noise(self, like: Tensor, generator: torch.Generator) -> Tensor:
         """Return normal numbers (B, latent) from ``generator``, of the type and on the device of examples (B, …)."""

@@ -21,7 +21,9 @@ class MLP(nn.Module):
     same layers in the same order; only the identity paths differ.
     """
 
-    def __init__(self, kit: Kit, spec: DataSpec, *, depth: int, width: int, residual: Form, scale: float) -> None:
+    def __init__(
+        self, kit: Kit, spec: DataSpec, *, depth: int, width: int, residual: Form = Form.none, scale: float = 1.0
+    ) -> None:
         super().__init__()
         layers = [block(kit, residual, [nn.Linear(width, width)], width, width, scale=scale) for _ in range(depth - 1)]
         # Blocks of the form pre take and return what no activation has been through.

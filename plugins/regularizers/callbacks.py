@@ -35,6 +35,8 @@ class MaxNorm(Callback):
     def constrain(self, model: nn.Module) -> None:
         """Scale the weights, (out, in, *kernel); transposed convolutions hold them as (in, out, *kernel)."""
         for layer in weight_layers(model):
+            if not layer.weight.requires_grad:  # frozen
+                continue
             unit = 1 if getattr(layer, "transposed", False) else 0
             others = [d for d in range(layer.weight.ndim) if d != unit]
             norm = layer.weight.square().sum(others, keepdim=True).sqrt()

@@ -1,0 +1,98 @@
+"""Where ``init_from`` points: the arm or run whose weights another run starts from.
+
+Known by content, not by place: a source is told by the hash in its records, so that moved folders change no
+identity. Nothing here reads weights.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablate.errors import ConfigError
+
+_REFERENCE = re.compile(r"([0-9a-f]{8})(?:/seed=(\d+))?")
+_LISTED = 8
+
+
+@dataclass(frozen=True)
+class Source:
+    """An arm, whose runs are taken seed by seed, or one of its runs."""
+
+    folder: Path
+    arm_hash: str
+    seed: int | None
+    """Of the one run; None for an arm."""
+
+    @property
+    def reference(self) -> str:
+        """``3fa9c1d2`` or ``3fa9c1d2/seed=0``: the source whatever folder it lies in."""
+        return self.arm_hash if self.seed is None else f"{self.arm_hash}/seed={self.seed}"
+
+    def run(self, seed: int) -> Path:
+        """Return the folder that a run of ``seed`` starts from; raise ``ConfigError`` where it is missing."""
+        if self.seed is not None:
+            return self.folder
+        run = self.folder / f"seed={seed}"
+        if not (run / "record.json").is_file():
+            seeds = sorted(_identity(run)[1] for run in _runs(self.folder))
+            raise ConfigError(
+                f"init_from={self.reference}: this arm has no run with seed={seed}, which a run with seed={seed} would "
+                f"start from. Seeds there: {', '.join(map(str, seeds))}. Train it, or name one run for all seeds: "
+                f"\"init_from='{self.arm_hash}/seed={seeds[0]}'\"."
+            )
+        return run
+
+
+def locate(text: str, output_dir: str) -> Source:
+    """Return what ``init_from=text`` names: a run's folder, an arm's folder, or ``<hash>`` and ``<hash>/seed=<n>``.
+
+    A hash is looked for in the folders of all sweeps under ``output_dir``. Raises ``ConfigError`` where there is
+    no such run, or more than one.
+    """
+    match = _REFERENCE.fullmatch(text)
+    folder = _find(match[1], output_dir) / (f"seed={match[2]}" if match[2] else "") if match else Path(text)
+    if (folder / "record.json").is_file():
+        return Source(folder, *_identity(folder))
+    if runs := _runs(folder):
+        return Source(folder, _identity(runs[0])[0], None)
+    if not folder.is_dir():
+        raise ConfigError(
+            f"init_from={text}: there is no folder {folder}. Give a run's folder, an arm's folder, or an arm's hash; "
+            "`python -m ablate runs` lists them. A name with = or , needs quotes of its own: "
+            "\"init_from='outputs/…/seed=0'\"."
+        )
+    arms = [f"{_identity(runs[0])[0]} ({arm.name})" for arm in sorted(folder.iterdir()) if (runs := _runs(arm))]
+    there = f" Arms there: {', '.join(arms[:_LISTED])}{', …' if len(arms) > _LISTED else ''}." if arms else ""
+    raise ConfigError(f"init_from={text}: {folder} is no run and no arm: it holds no record.json.{there}")
+
+
+def _find(digest: str, output_dir: str) -> Path:
+    """Return the folder of the arm with this hash."""
+    arms = [arm for arm in sorted(Path(output_dir).glob(f"*/*-{digest}")) if _runs(arm)]
+    if not arms:
+        raise ConfigError(
+            f"init_from={digest}: no arm under {output_dir} has this hash. `python -m ablate runs` lists them; "
+            "output_dir=… says where to look."
+        )
+    if len(arms) > 1:
+        raise ConfigError(
+            f"init_from={digest}: several sweeps have this arm: {', '.join(map(str, arms))}. "
+            f"Name the folder, in quotes of its own: \"init_from='{arms[0]}'\"."
+        )
+    return arms[0]
+
+
+def _runs(arm: Path) -> list[Path]:
+    return sorted(path.parent for path in arm.glob("seed=*/record.json"))
+
+
+def _identity(run: Path) -> tuple[str, int]:
+    """Return the arm's hash and the seed that the record in ``run`` holds."""
+    try:
+        content = json.loads((run / "record.json").read_text(encoding="utf-8"))
+        return str(content["arm_hash"]), int(content["seed"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"init_from: {run / 'record.json'} cannot be read as a run's record.") from error
