@@ -69,7 +69,8 @@ class TrainerConfig:
 class Config:
     """One run: the technique of each kind, the trainer, and the settings that are no part of its identity but the seed.
 
-    ``name`` is the sweep's folder, ``label`` the arm's, ``target`` the metric for "steps to target".
+    ``name`` is the sweep's folder, ``label`` the arm's, ``target`` the metric for "steps to target", ``cost`` whether
+    the report shows what the arms cost.
     """
 
     act: Activation = MISSING
@@ -88,6 +89,7 @@ class Config:
     label: str | None = None
     output_dir: str = "outputs"
     target: float | None = None
+    cost: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
@@ -147,14 +149,14 @@ class Config:
         techniques = self.techniques()
         tree: dict[str, Any] = {k: described(k, t) for k, t in techniques.items() if "." not in k}
         tree["reg"] = {name: _plain(self.reg[name]) for name in sorted(self.reg)}
-        own = ("seed", "name", "label", "output_dir", "target")
+        own = ("seed", "name", "label", "output_dir", "target", "cost")
         return {k: tree[k] for k in KINDS} | {"trainer": _plain(self.trainer)} | {k: getattr(self, k) for k in own}
 
 
 UNSCIENTIFIC_TRAINER = frozenset({"accelerator", "progress", "threads"})
 """Trainer settings that say where and how loudly to train, not what."""
 
-UNSCIENTIFIC = frozenset({"seed", "name", "label", "output_dir", "target"})
+UNSCIENTIFIC = frozenset({"seed", "name", "label", "output_dir", "target", "cost"})
 """Root settings that are not part of an arm."""
 
 

@@ -28,7 +28,7 @@ _AS_TYPED = {
     "False": "false",
     "None": "null",
 }  # Hydra prints Python's words; text keeps its quotes
-_OF_WHOLE_SWEEP = frozenset({"name", "label", "output_dir", "target"})
+_OF_WHOLE_SWEEP = frozenset({"name", "label", "output_dir", "target", "cost"})
 
 
 @dataclass(frozen=True)

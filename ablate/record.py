@@ -74,6 +74,10 @@ class Facts:
     test: dict[str, float | None] = field(default_factory=dict)
     """Test metrics of the weights with the best validation metric; None where one is not finite."""
     parameters: int | None = None
+    macs: int | None = None
+    """Multiply-adds of one example."""
+    optimizer_state_bytes: int | None = None
+    """What the optimizer kept of the weights after the last step."""
     started: str | None = None
     seconds: float | None = None
     pid: int | None = None

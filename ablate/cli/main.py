@@ -11,7 +11,12 @@ from importlib import metadata
 from ablate.cli import settings
 from ablate.errors import AblateError, ConfigError, did_you_mean
 
-VERBS = {"help": "ablate.cli.catalogue", "plugins": "ablate.cli.catalogue", "runs": "ablate.cli.runs"}
+VERBS = {
+    "help": "ablate.cli.catalogue",
+    "plugins": "ablate.cli.catalogue",
+    "runs": "ablate.cli.runs",
+    "summary": "ablate.cli.summary",
+}
 """The module that holds each verb, as a function of the same name; imported when it is called."""
 
 BAD_INPUT, SOME_FAILED, INTERRUPTED = 2, 1, 130
@@ -47,6 +52,13 @@ def _dispatch(arguments: list[str]) -> int:
             )
         getattr(importlib.import_module(VERBS[first]), first)(arguments[1:])
         return 0
+    if arguments and arguments[-1] == "summary":  # a network was described, and then the question occurred
+        return _dispatch(["summary", *arguments[:-1]])
+    if misplaced := [argument for argument in arguments if argument in VERBS]:
+        raise ConfigError(
+            f"'{misplaced[0]}' is a verb and stands first{', or last' if misplaced[0] == 'summary' else ''}: "
+            f"python -m ablate {misplaced[0]} …"
+        )
     if arguments == ["--version"]:
         print(f"lightning-ablate {metadata.version('lightning-ablate')}")
         return 0
