@@ -31,7 +31,7 @@ _AS_TYPED = {
     "None": "null",
 }  # Hydra prints Python's words; text keeps its quotes
 _REFERENCES = re.compile(r"(?<=[=,])[0-9a-f]{8}(/seed=\d+)?(?=,|$)")
-_OF_WHOLE_SWEEP = frozenset({"name", "label", "output_dir", "target"})
+_OF_WHOLE_SWEEP = frozenset({"name", "label", "output_dir", "target", "cost"})
 
 
 @dataclass(frozen=True)

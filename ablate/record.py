@@ -76,6 +76,10 @@ class Facts:
     parameters: int | None = None
     transfer: dict[str, Any] | None = None
     """What ``init_from`` loaded, what it did not and why."""
+    macs: int | None = None
+    """Multiply-adds of one example."""
+    optimizer_state_bytes: int | None = None
+    """What the optimizer kept of the weights after the last step."""
     started: str | None = None
     seconds: float | None = None
     pid: int | None = None

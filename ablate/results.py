@@ -21,7 +21,8 @@ class Sweep:
     """The runs of a sweep, in its order: arms first, then seeds.
 
     ``factors`` are the swept settings (the seed left out); ``target`` is the value of the validation metric
-    for "steps to target", by default what the best arm reaches (median of its seeds) less 0.01.
+    for "steps to target", by default what the best arm reaches (median of its seeds) less 0.01. With ``cost`` the
+    report shows what the arms cost.
     """
 
     def __init__(
@@ -32,11 +33,13 @@ class Sweep:
         factors: Sequence[str],
         target: float | None = None,
         labels: Mapping[str, str] | None = None,
+        cost: bool = False,
     ) -> None:
         self.name = name
         self.folder = folder
         self.records = list(records)
         self.factors = list(factors)
+        self.cost = cost
         self._target = target
         self._labels = labels or {}
 
@@ -95,6 +98,8 @@ class Sweep:
                     **asdict(summary(record, target)),
                     **facts.test,
                     "parameters": facts.parameters,
+                    "macs": facts.macs,
+                    "optimizer_state_bytes": facts.optimizer_state_bytes,
                     "seconds": facts.seconds,
                     "folder": str(record.folder),
                     "arm_hash": facts.arm_hash,

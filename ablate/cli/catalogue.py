@@ -27,6 +27,7 @@ _USAGE = """\
   python -m ablate -m norm=bn,none opt=sgd,adam    a sweep: every combination of the levels
   python -m ablate -m … "seed=range(0,10)"         ten seeds of each
   python -m ablate plugins \\[KIND | KIND=OPTION]    what can be chosen, with parameters and defaults
+  python -m ablate summary norm=bn opt=sgd         what that network costs and sees; -m: every arm
   python -m ablate runs \\[NAME]                     what has been run
   python -m ablate new plugin NAME --kind norm     a plugin of your own, to begin with
 """
@@ -64,6 +65,7 @@ def _plain_settings() -> list[tuple[str, str, str]]:
         "label": "what the arm's folder is called; by default the settings given",
         "output_dir": "where the folders of sweeps are",
         "target": "validation metric for 'steps to target'; by default what the best arm reaches, less 0.01",
+        "cost": "whether a table of parameters, multiply-adds and memory follows the results",
     }
     fields = {f.name: f for f in dataclasses.fields(Config)}
     return [(name, _default_text(fields[name]), text) for name, text in words.items()]

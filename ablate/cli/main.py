@@ -16,6 +16,7 @@ VERBS = {
     "plugins": "ablate.cli.catalogue",
     "runs": "ablate.cli.runs",
     "new": "ablate.cli.new",
+    "summary": "ablate.cli.summary",
 }
 """The module that holds each verb, as a function of the same name; imported when it is called."""
 
@@ -52,6 +53,13 @@ def _dispatch(arguments: list[str]) -> int:
             )
         getattr(importlib.import_module(VERBS[first]), first)(arguments[1:])
         return 0
+    if arguments and arguments[-1] == "summary":  # a network was described, and then the question occurred
+        return _dispatch(["summary", *arguments[:-1]])
+    if misplaced := [argument for argument in arguments if argument in VERBS]:
+        raise ConfigError(
+            f"'{misplaced[0]}' is a verb and stands first{', or last' if misplaced[0] == 'summary' else ''}: "
+            f"python -m ablate {misplaced[0]} …"
+        )
     if arguments == ["--version"]:
         print(f"lightning-ablate {metadata.version('lightning-ablate')}")
         return 0

@@ -27,3 +27,16 @@ def number_text(value: object, digits: int = 4) -> str:
     if not isinstance(value, int | float) or not math.isfinite(value):
         return "–"
     return f"{value:.{digits}f}"
+
+
+def count_text(value: object) -> str:
+    """Return a whole number with its thousands apart, a dash for none."""
+    return f"{value:,.0f}" if isinstance(value, int | float) and math.isfinite(value) else "–"
+
+
+def bytes_text(value: object) -> str:
+    """Return a number of bytes in the largest unit that it fills, a dash for none."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return "–"
+    power = next((p for p in (3, 2, 1) if value >= 1000**p), 0)
+    return f"{value / 1000**power:.{1 if power else 0}f} {('B', 'kB', 'MB', 'GB')[power]}"

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ablate.record import Record, Status
+from ablate.report.costs import ArmCost, cost_table
 from ablate.report.style import console, level_text, number_text
 from ablate.results import Sweep, summary
 
@@ -66,6 +67,9 @@ def print_sweep(sweep: Sweep) -> None:
     out.print(arms_table(sweep))
     for line in _legend(sweep):
         out.print(line)
+    if sweep.cost:
+        arms = _ranked(sweep.frame(), sweep.higher_is_better)
+        out.print(cost_table(sweep.factors, [_cost(sweep, arm) for arm in arms]))
     for record in sweep.records:
         if record.status in (Status.failed, Status.diverged):
             told = f"{sweep.label(record)} seed={record.facts.seed}"
@@ -120,6 +124,13 @@ def _ranked(frame: pd.DataFrame, higher_is_better: bool) -> Iterator[pd.DataFram
         return bool(pd.isna(mean)), sign * float(mean)
 
     return iter(sorted(arms, key=rank))
+
+
+def _cost(sweep: Sweep, arm: pd.DataFrame) -> ArmCost:
+    """Return what an arm costs; its seeds cost the same, and records of old may lack it."""
+    first = arm.iloc[0]
+    parameters, macs, memory = (arm[name].astype(float).max() for name in ArmCost.columns)
+    return ArmCost([first[factor] for factor in sweep.factors], parameters, macs, memory)
 
 
 def _legend(sweep: Sweep) -> list[str]:

@@ -65,7 +65,8 @@ class Plan:
         name = self.first.folder_name
         records = [planned.record() for planned in self.runs]
         labels = {planned.config.arm_hash: planned.config.label or "" for planned in self.runs}
-        return Sweep(name, self.folder, records, [factor.key for factor in self.factors], self.first.target, labels)
+        factors = [factor.key for factor in self.factors]
+        return Sweep(name, self.folder, records, factors, self.first.target, labels, self.first.cost)
 
 
 def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) -> Plan:

@@ -14,7 +14,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib import metadata
 from typing import Any
@@ -26,6 +26,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.seed import isolate_rng
 
+from ablate.accounting.layers import account
+from ablate.accounting.memory import state_bytes
 from ablate.assembly import build
 from ablate.config import Config, TrainerConfig
 from ablate.dataset import Batches, prepare, training_batches
@@ -90,10 +92,13 @@ def _train(record: Record, config: Config) -> None:
     facts.metric, facts.higher_is_better = f"val/{module.judge.metric}", module.judge.higher_is_better
     facts.parameters = sum(p.numel() for p in module.model.parameters())
     facts.transfer = asdict(module.transfer) if module.transfer else None
+    with suppress(Exception):  # a network that cannot be counted can still be trained
+        facts.macs = account(module.model, dataset.splits.train.x[0], receptive_fields=False).macs
     train = training_batches(dataset.splits.train, config.data, config.seed)
     val, test = (Batches(split, max(train.batch_size, EVALUATION_BATCH)) for split in dataset.splits[1:])
     trainer = _trainer(config, record, len(train), module)
     trainer.fit(module, train, val)
+    facts.optimizer_state_bytes = sum(map(state_bytes, trainer.optimizers))
     trainer.save_checkpoint(record.folder / "last.ckpt")  # ModelCheckpoint's own "last" is the last that was best
     if module.diverged:
         facts.status = Status.diverged

@@ -1,0 +1,43 @@
+"""The verb ``summary``: what the configured network costs and sees, without training it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.markup import escape
+
+from ablate.cli import settings
+from ablate.composition import config_loader
+from ablate.errors import ConfigError
+from ablate.report.costs import arm_cost, cost_table, print_network
+from ablate.report.style import console
+
+
+def summary(arguments: Sequence[str] = ()) -> None:
+    """Print the layers of the network of one run or, with ``-m``, a row for each arm."""
+    command = settings.read(arguments)
+    refused = [flag for flag in command.flags if flag not in ("-m", "--multirun")]
+    refused += [setting for setting in command.settings if setting.startswith("hydra")]
+    if refused:
+        raise ConfigError(f"{refused[0]}: summary takes settings such as norm=bn, and -m for every arm of a sweep.")
+    # here, so that settings are checked before torch is imported
+    from ablate.accounting.costs import costs
+    from ablate.assembly import build
+    from ablate.dataset import prepare
+    from ablate.sweeps.plan import make_plan
+
+    with config_loader() as loader:
+        plan = make_plan(command.settings, loader, sweep=command.sweep)
+    out = console()
+    for warning in plan.warnings:
+        out.print(f"[yellow]Warning:[/] {escape(warning)}")
+    rows = []
+    for config in {planned.config.arm_hash: planned.config for planned in reversed(plan.runs)}.values():
+        dataset = prepare(config.data, config.seed)
+        model = build(config, dataset).model
+        found = costs(model, dataset.splits.train.x[0], config.opt.build)
+        if not plan.factors:
+            print_network(found, dataset.spec.input_shape, config.choices()["opt"])
+            return
+        rows.append(arm_cost([config.flat()[factor.key] for factor in plan.factors], found))
+    out.print(cost_table([factor.key for factor in plan.factors], rows[::-1]))
