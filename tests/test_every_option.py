@@ -22,13 +22,14 @@ OF_TASK = {
     Task.classification: ["data=digits", "model=mlp"],
     Task.regression: ["data=diabetes", "model=mlp"],
     Task.segmentation: ["data=digits_canvas", "model=fcn"],
+    Task.embedding: ["data=digits", "model=embedding"],
 }
 FULL_BATCH = {"gd", "lbfgs"}
-SAME_FOR_CLASS_INDICES = {"kl"}
-"""For class indices it is cross_entropy, as its docstring says."""
+ALONE = {"kl", "triplet"}
+"""Nothing to compare with: for class indices kl is cross_entropy, as it says, and triplet is the loss of embeddings."""
 
 OPTIONS = [o for kind in KINDS for o in registry().options(kind).values() if o.distribution == BUILTIN]
-COMPARED = [o for o in OPTIONS if o.kind in PROBED and o.kind != "model" and o.name not in SAME_FOR_CLASS_INDICES]
+COMPARED = [o for o in OPTIONS if o.kind in PROBED and o.kind != "model" and o.name not in ALONE]
 
 
 def spec_of(data: str) -> DataSpec:

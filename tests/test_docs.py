@@ -1,0 +1,75 @@
+"""The plugin guide: every snippet in it works, every kind and contract is in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ablate.techniques import KINDS
+from ablate.testing import contracts
+
+GUIDE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"^```python\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
+NAMES = re.compile(r'register\("(\w+)", (\w+)')
+NEEDS = {"pool": ["model=cnn"], "loss": ["data=diabetes"], "data": [], "norm": ["model=cnn"]}
+"""What an option of a kind has to stand beside in a run."""
+
+
+def options(snippet: str) -> list[tuple[str, str]]:
+    """Return the kind and name of each option that a snippet registers."""
+    kinds = {base.__name__: kind for kind, base in KINDS.items()}
+    bases = dict(re.findall(r"^class (\w+)\((\w+)\)", snippet, re.MULTILINE))
+    return [(kinds[bases.get(cls, cls)], name) for name, cls in NAMES.findall(snippet)]
+
+
+@pytest.fixture(scope="module")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Every snippet in a file of its own, as the environment variable names them."""
+    folder = tmp_path_factory.mktemp("snippets")
+    files = [folder / f"snippet_{number}.py" for number in range(len(SNIPPETS))]
+    for file, snippet in zip(files, SNIPPETS, strict=True):
+        file.write_text(snippet, encoding="utf-8")
+    return os.pathsep.join(map(str, files))
+
+
+def python(plugins: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "ABLATE_PLUGINS": plugins, "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_every_kind_is_explained_with_an_option() -> None:
+    assert {kind for snippet in SNIPPETS for kind, _ in options(snippet)} == set(KINDS)
+    for kind, base in KINDS.items():
+        assert f"| `{kind}` | `{base.__name__}` |" in GUIDE
+
+
+def test_every_contract_is_listed() -> None:
+    for contract in contracts():
+        assert f"`{contract.name}`" in GUIDE, contract.name
+
+
+def test_every_snippet_keeps_its_contract(plugins: str) -> None:
+    done = python(plugins, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "ablate.testing", "-k", "file:")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    counted = re.search(r"(\d+) passed", done.stdout)
+    assert counted
+    assert int(counted.group(1)) > 10 * len(SNIPPETS)
+
+
+@pytest.mark.parametrize("option", [o for snippet in SNIPPETS for o in options(snippet)], ids="=".join)
+def test_every_option_in_it_trains(option: tuple[str, str], plugins: str) -> None:
+    kind, name = option
+    settings = [f"{kind}={name}", *NEEDS.get(kind, []), "trainer.max_steps=2", "trainer.validations=1"]
+    done = python(plugins, "-m", "ablate", *settings)
+    assert done.returncode == 0, done.stderr
+    assert "finished" in done.stdout
