@@ -127,10 +127,10 @@ def test_numbers_without_a_value_are_dashes() -> None:
 def test_wide_levels_leave_room_for_the_whole_table(
     short_sweep: Runner, capsys: pytest.CaptureFixture[str], more: list[str]
 ) -> None:
-    result = short_sweep(["reg=early_stopping,label_smoothing", "data.label_noise=0,0.3", *more])
+    result = short_sweep(["reg=early_stopping,label_smoothing", "data.label_noise=0,0.35", *more])
     capsys.readouterr()
     print_sweep(result)
     out = lines(capsys)
     assert max(map(len, out)) <= 100
     assert sum("finished" in line for line in out) == len(result.records)
-    assert sum("0.3" in line.split() for line in out) == len(result.records) / 2
+    assert sum("0.35" in line.split() for line in out) == len(result.records) / 2
