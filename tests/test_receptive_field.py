@@ -140,8 +140,10 @@ def test_layers_before_a_head_for_one_size_are_measured_on_larger_images() -> No
     assert [field is not None and field.whole for field in fields] == [False, False, False, True, True]
 
 
-@pytest.mark.parametrize("act", ["relu", "step", "sigmoid", "hardswish", "prelu", "mish", "tanh", "softplus"])
-@pytest.mark.parametrize("init", ["he", "zeros"])
+@pytest.mark.parametrize(
+    ("act", "init"),
+    [("relu", "zeros"), ("step", "he"), ("sigmoid", "he"), ("hardswish", "he"), ("prelu", "he"), ("softplus", "he")],
+)
 def test_neither_activations_nor_initial_weights_hide_a_pixel(act: str, init: str) -> None:
     found = account(
         ablate.build(ablate.compose(["model=cnn", f"act={act}", f"init={init}"])).model, torch.ones(1, 8, 8)
@@ -155,9 +157,16 @@ def network(*settings: str) -> tuple[nn.Module, Tensor]:
     return ablate.build(config, dataset).model, dataset.splits.train.x[0]
 
 
-@pytest.mark.parametrize("pool", ["max", "avg", "lp", "stride"])
-@pytest.mark.parametrize("norm", ["none", "ln", "spectral"])
-@pytest.mark.parametrize("residual", ["true", "false"])
+@pytest.mark.parametrize(
+    ("pool", "norm", "residual"),
+    [
+        ("max", "none", "false"),
+        ("max", "ln", "true"),
+        ("avg", "weight", "true"),
+        ("lp", "bn", "false"),
+        ("stride", "spectral", "true"),
+    ],
+)
 def test_the_cnn_sees_what_the_arithmetic_says(pool: str, norm: str, residual: str) -> None:
     model, x = network(
         "model=cnn",
@@ -205,9 +214,10 @@ def gradients_support(model: nn.Module, x: Tensor, name: str, units: int) -> int
     return max(widths)
 
 
-@pytest.mark.parametrize("skips", ["true", "false"])
-@pytest.mark.parametrize("up", ["transposed", "bilinear"])
-@pytest.mark.parametrize("dilation", ["1", "2"])
+@pytest.mark.parametrize(
+    ("skips", "up", "dilation"),
+    [("true", "transposed", "1"), ("false", "transposed", "2"), ("true", "bilinear", "2"), ("false", "bilinear", "1")],
+)
 def test_the_fcn_sees_what_its_gradient_reaches(skips: str, up: str, dilation: str) -> None:
     model, x = network(
         *("model=fcn", "data=digits_canvas", "act=identity", "pool=avg", "model.channels=[2,3]"),

@@ -26,7 +26,7 @@ from torch.utils._pytree import tree_leaves
 Touched = dict[str, Tensor]
 """For each layer whether NaN in column i arrives in column j of its map: (columns, map columns) bool."""
 
-_ENLARGED = 1, 2, 4, 8, 16
+_ENLARGED = 1, 2, 3, 4, 6, 8, 12, 16
 """Canvases in image sizes. What still sees everything at the last sees the whole of any image."""
 
 _CHUNK = 32
@@ -71,7 +71,7 @@ def fields(model: nn.Module, example: Tensor) -> dict[str, Field]:
 def _reaches(model: nn.Module, shape: tuple[int, ...], axis: int) -> dict[str, _Reach]:
     """Return the fields along ``axis`` of an image of ``shape``: 1 height, 2 width."""
     canvases = [tuple(n * k if d == axis else n for d, n in enumerate(shape)) for k in _ENLARGED]
-    needed = 2 * _largest(model, canvases[-1], axis)
+    needed = 1.5 * _largest(model, canvases[-1], axis)
     enough = [canvas for canvas in canvases if canvas[axis] >= needed] or canvases[-1:]
     found: dict[str, _Reach] = {}
     for canvas in enough[:2]:  # the second where the first has too few units to tell their stride

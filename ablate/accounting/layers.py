@@ -112,7 +112,8 @@ def account(model: nn.Module, example: Tensor, *, receptive_fields: bool = True)
         )
         layers.append(row)
     if receptive_fields and example.ndim == 3:
-        seen = fields(model, example)
+        with _one_thread():
+            seen = fields(model, example)
         layers = [replace(layer, field=seen.get(layer.name)) for layer in layers]
     return Accounting(tuple(layers), weight_bytes, 4 * sum(layer.activations for layer in layers))
 
@@ -193,6 +194,17 @@ def _counted_kernels() -> Iterator[None]:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread: many small convolutions are fastest so, and do not slow what runs beside them."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _visible(model: nn.Module) -> dict[str, nn.Module]:
