@@ -7,6 +7,7 @@ them; an index is a share of 1. Everything is averaged over examples and pixels.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
@@ -144,6 +145,9 @@ class Dice(Loss):
 
         return dice
 
+    def waives(self) -> Mapping[str, str]:
+        return {"averages_over_the_batch": "smooth counts once a batch, however many pixels that has"}
+
 
 class Prediction(Enum):
     """What mse compares with the one-hot class: the logits themselves, or their softmax."""
@@ -154,7 +158,7 @@ class Prediction(Enum):
 
 @dataclass
 class MSE(Loss):
-    """Mean squared error; against the one-hot class where the task has classes.
+    """Mean of (prediction - target)²; against the one-hot class where the task has classes.
 
     on: what is compared with the one-hot class, ``softmax`` or ``logits``; a regression compares the
     prediction itself.
@@ -202,7 +206,7 @@ class Huber(Loss):
 
 @dataclass
 class Auto(Loss):
-    """The loss of the task: cross_entropy for classes, mse for a regression."""
+    """The loss of the task: cross_entropy, -Σ t log p, for classes; mse, (prediction - target)², for a regression."""
 
     def build(self, task: Task) -> Criterion:
         return (CrossEntropy() if task in CLASSES else MSE()).build(task)

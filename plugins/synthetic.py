@@ -6,6 +6,7 @@ its own, which the seed decides.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Synthetic(Data):
-    """Base of the data sets of which any number of examples can be drawn."""
+    """Base of the data sets of which any number of examples can be drawn: ``count``, in all three splits."""
 
     count: int = 1000
 
@@ -29,7 +30,7 @@ class Synthetic(Data):
 
 @dataclass
 class Spirals(Synthetic):
-    """Points in the plane on interleaved spiral arms, a class each: no straight line parts them.
+    """Points in the plane on ``classes`` interleaved spiral arms: no straight line parts them.
 
     An arm runs from the origin to radius 1 in ``turns`` turns. noise: standard deviation of each coordinate.
     Two arms of three turns are the two spirals of Lang & Witbrock 1988.
@@ -112,6 +113,10 @@ class TruthTable(Data):
         at_least(1, n=self.n, repeats=self.repeats)
         if self.n > 16:
             raise ValueError(f"n must be at most 16, not {self.n}: the table has 2ⁿ rows")
+
+    def waives(self) -> Mapping[str, str]:
+        """Return the contracts that a table which is the same for everybody cannot keep."""
+        return {"splits_by_its_seed": "every split is the whole table"}
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ class RMS(Norm):
     eps: float = 1e-6
 
     def __post_init__(self) -> None:
-        if not self.eps > 0:
+        if not 0 < self.eps < math.inf:
             raise ValueError(f"eps must be positive, not {self.eps}")
 
     def build(self, features: int, spatial: int) -> nn.Module:
@@ -46,12 +47,12 @@ class Lion(Optimizer):
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.lr > 0:
+        if not 0 < self.lr < math.inf:
             raise ValueError(f"lr must be positive, not {self.lr}")
         for name, beta in (("beta1", self.beta1), ("beta2", self.beta2)):
             if not 0 <= beta < 1:
                 raise ValueError(f"{name} must be in [0, 1), not {beta}")
-        if not self.weight_decay >= 0:
+        if not 0 <= self.weight_decay < math.inf:
             raise ValueError(f"weight_decay must not be negative, but is {self.weight_decay}")
 
     def build(self, params: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
