@@ -9,7 +9,7 @@ Shapes: B batch · C channels or features · T time · H, W height and width · 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -73,6 +73,10 @@ class Technique:
 
     kind: ClassVar[str] = ""
 
+    def waives(self) -> Mapping[str, str]:
+        """Return the contracts of ``ablate.testing`` that do not hold with these parameters, each with its reason."""
+        return {}
+
 
 @dataclass
 class Activation(Technique):
@@ -85,11 +89,26 @@ class Activation(Technique):
         raise NotImplementedError
 
 
+class Signal(Enum):
+    """What passes through a layer: activations forwards, gradients backwards."""
+
+    forward = "forward"
+    backward = "backward"
+
+
 @dataclass
 class Init(Technique):
     """Initial values of weight matrices and kernels; biases start at zero."""
 
     kind: ClassVar[str] = "init"
+
+    @property
+    def preserves(self) -> Signal | None:
+        """The signal whose variance the weights keep whatever the layer's size, where that is promised.
+
+        Forward: their variance goes by 1 / fan_in. Backward: by 1 / fan_out. ``ablate.testing`` measures it.
+        """
+        return None
 
     def fill(self, weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
         """Fill ``weight`` in place, drawing from ``generator`` only.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -44,6 +45,11 @@ class Step(Activation):
         from .layers import step
 
         return step.Step(self.surrogate is Surrogate.straight_through)
+
+    def waives(self) -> Mapping[str, str]:
+        if self.surrogate is Surrogate.none:
+            return {}
+        return {"has_the_right_gradient": "a surrogate stands in for it"}
 
 
 @dataclass

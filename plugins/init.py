@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ablate.checks import finite, positive
 from ablate.hookspecs import Register, hookimpl
 from ablate.lazy import torch
-from ablate.techniques import Init
+from ablate.techniques import Init, Signal
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Zeros(Init):
-    """All weights zero: every unit of a layer stays the same as its neighbours."""
+    """w = 0: every unit of a layer stays the same as its neighbours."""
 
     def fill(self, weight: Tensor, fan_in: int, fan_out: int, generator: Generator) -> None:
         torch.nn.init.zeros_(weight)
@@ -25,7 +25,7 @@ class Zeros(Init):
 
 @dataclass
 class Constant(Init):
-    """All weights ``value``: like zeros, every unit of a layer stays the same as its neighbours."""
+    """w = ``value``: like zeros, every unit of a layer stays the same as its neighbours."""
 
     value: float = 0.1
 
@@ -125,6 +125,11 @@ class VarianceScaling(Gained):
 
     distribution: Distribution = Distribution.normal
 
+    @property
+    def preserves(self) -> Signal | None:
+        """Forward, as the variance is divided by the fan-in."""
+        return Signal.forward
+
     def fan(self, fan_in: int, fan_out: int) -> float:
         """Return what the variance is divided by."""
         return fan_in
@@ -157,6 +162,11 @@ class Glorot(VarianceScaling):
 
     distribution: Distribution = Distribution.uniform
 
+    @property
+    def preserves(self) -> Signal | None:
+        """Neither: a compromise of the two."""
+        return None
+
     def fan(self, fan_in: int, fan_out: int) -> float:
         """Return the mean of both fans."""
         return (fan_in + fan_out) / 2
@@ -175,6 +185,11 @@ class AnyFan(VarianceScaling):
     """Variance scaling by the fan that ``mode`` names."""
 
     mode: Mode = Mode.fan_in
+
+    @property
+    def preserves(self) -> Signal | None:
+        """The signal that the fan of ``mode`` belongs to."""
+        return {Mode.fan_in: Signal.forward, Mode.fan_out: Signal.backward, Mode.fan_avg: None}[self.mode]
 
     def fan(self, fan_in: int, fan_out: int) -> float:
         """Return the fan of ``mode``."""

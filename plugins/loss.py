@@ -7,6 +7,7 @@ them; an index is a share of 1. Everything is averaged over examples and pixels.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
@@ -146,6 +147,9 @@ class Dice(Loss):
 
         return dice
 
+    def waives(self) -> Mapping[str, str]:
+        return {"averages_over_the_batch": "smooth counts once a batch, however many pixels that has"}
+
 
 class Prediction(Enum):
     """What mse compares with the one-hot class: the logits themselves, or their softmax."""
@@ -156,7 +160,7 @@ class Prediction(Enum):
 
 @dataclass
 class MSE(Loss):
-    """Mean squared error; against the one-hot class where the task has classes.
+    """Mean of (prediction - target)²; against the one-hot class where the task has classes.
 
     on: what is compared with the one-hot class, ``softmax`` or ``logits``; a regression compares the
     prediction itself.
@@ -204,9 +208,9 @@ class Huber(Loss):
 
 @dataclass
 class Auto(Loss):
-    """The loss of the task: cross_entropy for classes, mse for a regression, triplet for an embedding.
+    """The loss of the task: cross_entropy, -Σ t log p, for classes; mse, (prediction - target)², for a regression.
 
-    A model that generates brings its own.
+    For an embedding it is triplet; a model that generates brings its own.
     """
 
     tasks: ClassVar[frozenset[Task]] = frozenset(Task)

@@ -5,6 +5,7 @@ Statistics are over (B, *S) for each feature, or over (C, *S) for each example.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,9 @@ class BatchNorm(Norm):
     def build(self, features: int, spatial: int) -> nn.Module:
         layer = (torch.nn.BatchNorm1d, torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)[spatial]
         return layer(features, self.eps, self.momentum, self.affine, self.track_running_stats)
+
+    def waives(self) -> Mapping[str, str]:
+        return {} if self.track_running_stats else {"does_not_mix_examples": "evaluation uses the batch's statistics"}
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ class MaxPool(PaddedPool):
 
 @dataclass
 class AvgPool(PaddedPool):
-    """The mean of each window; its gradient is spread evenly.
+    """The mean of each window (LeCun et al. 1998); its gradient is spread evenly.
 
     size: of a window · stride: between windows, by default ``size`` · padding: around the map, not counted in
     the mean.
@@ -110,6 +111,9 @@ class StridePool(WindowPool):
         layer = (torch.nn.Conv1d, torch.nn.Conv2d)[spatial - 1]
         return layer(channels, channels, self.size, self.step)
 
+    def waives(self) -> Mapping[str, str]:
+        return {"does_not_mix_channels": "its kernels are learned, from all channels to each"}
+
 
 @dataclass
 class BlurPool(WindowPool):
@@ -127,7 +131,7 @@ class BlurPool(WindowPool):
 
 @dataclass
 class GlobalMaxPool(Pool):
-    """The largest value of each channel: the map becomes one pixel."""
+    """The largest value of each channel: the map becomes one pixel (Oquab et al. 2015, CVPR)."""
 
     def build(self, channels: int, spatial: int) -> nn.Module:
         return (torch.nn.AdaptiveMaxPool1d, torch.nn.AdaptiveMaxPool2d)[spatial - 1](1)

@@ -5,6 +5,7 @@ They stand in ``regularizers/``, by the way they act.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ablate.hookspecs import Register, hookimpl
@@ -16,6 +17,9 @@ from .regularizers import batches, layers, penalties, steps
 @dataclass
 class NoRegularizer(Regularizer):
     """No regularizer."""
+
+    def waives(self) -> Mapping[str, str]:
+        return {"acts_in_some_way": "it is what others are compared with"}
 
 
 @hookimpl

@@ -39,7 +39,7 @@ def _half_cosine(start: float, end: float, progress: float) -> float:
 
 @dataclass
 class NoSchedule(Schedule):
-    """Constant learning rate."""
+    """No schedule: the learning rate stays as chosen."""
 
     def build(self, optimizer: Optimizer, total_steps: int) -> LRScheduler | None:
         return None
@@ -175,7 +175,7 @@ class OneCycle(FactorSchedule):
 
 @dataclass
 class Plateau(Schedule):
-    """Rate multiplied by ``gamma`` when the validation metric of the task has stopped improving.
+    """rate ← gamma · rate when the validation metric of the task has stopped improving.
 
     Counted in points of the curves (``trainer.validations``): after more than ``patience`` points in a row,
     none better than the best so far by more than ``threshold``. Not below ``final`` times the chosen rate.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
@@ -78,6 +79,10 @@ class LSTM(Model):
             readout_by=self.readout.value,
             forget_bias=self.forget_bias,
         )
+
+    def waives(self) -> Mapping[str, str]:
+        """Return the contract that a cell with non-linearities of its own does not keep."""
+        return {} if self.cell is Cell.rnn else {"has_its_activation": f"a cell={self.cell.name} has its own"}
 
 
 @dataclass

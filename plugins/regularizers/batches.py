@@ -72,7 +72,7 @@ def soft_targets(x: Tensor, y: Tensor, spec: DataSpec) -> Tensor:
 
 @dataclass
 class Augment(Regularizer):
-    """Training images shifted, turned and scaled at random, with noise; pixel labels move along.
+    """Training images shifted, turned, scaled at random (cf. Simard et al. 2003), with noise; pixel labels move along.
 
     shift: pixels · rotate: degrees · scale: fraction · noise: standard deviation, in units of the scaled
     inputs. Each is the largest change in either direction; zeros come in from outside.

@@ -31,7 +31,7 @@ class Dropout(Regularizer):
 
 @dataclass
 class ChannelDropout(Regularizer):
-    """Dropout of whole feature maps instead of single pixels (Tompson et al. 2014, arXiv:1411.4280).
+    """Dropout of whole feature maps instead of pixels, with probability ``p`` (Tompson et al. 2014, arXiv:1411.4280).
 
     Layers without pixels have plain dropout.
     """

@@ -14,7 +14,7 @@ from ablate.techniques import Data
 
 @dataclass
 class Synthetic(Data):
-    """Base of the data sets of which any number of examples can be drawn."""
+    """Base of the data sets of which any number of examples can be drawn: ``count``, in all three splits."""
 
     count: int = 1000
 

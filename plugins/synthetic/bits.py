@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,6 +31,10 @@ class TruthTable(Data):
         at_least(1, n=self.n, repeats=self.repeats)
         if self.n > 16:
             raise ValueError(f"n must be at most 16, not {self.n}: the table has 2ⁿ rows")
+
+    def waives(self) -> Mapping[str, str]:
+        """Return the contracts that a table which is the same for everybody cannot keep."""
+        return {"splits_by_its_seed": "every split is the whole table"}
 
 
 @dataclass

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Spirals(Synthetic):
-    """Points in the plane on interleaved spiral arms, a class each: no straight line parts them.
+    """Points in the plane on ``classes`` interleaved spiral arms: no straight line parts them.
 
     An arm runs from the origin to radius 1 in ``turns`` turns. noise: standard deviation of each coordinate.
     Two arms of three turns are the two spirals of Lang & Witbrock 1988.

@@ -1,0 +1,46 @@
+"""Gradients by autograd against central differences, (f(x + h d) - f(x - h d)) / 2h with h = 1e-4, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+H = 1e-4
+TOLERANCE = 1e-6
+_DIRECTIONS = 2
+
+
+def worst_disagreement(value: Callable[[], Tensor], inputs: Sequence[Tensor]) -> float:
+    """Return the largest error of autograd's slope of the scalar ``value()`` along random directions of length 1.
+
+    Every tensor of ``inputs`` is moved by itself. The error is relative where the slope is larger than 1, and counts
+    as far as a kink cannot explain it: beside one, the slopes to both sides differ, and any between them is right.
+    """
+    gradients = torch.autograd.grad(value(), list(inputs), allow_unused=True)
+    generator = torch.Generator().manual_seed(0)
+    worst = 0.0
+    for x, gradient in zip(inputs, gradients, strict=True):
+        for _ in range(_DIRECTIONS):
+            direction = torch.randn(x.shape, generator=generator, dtype=x.dtype)
+            direction /= direction.norm()
+            analytic = 0.0 if gradient is None else float((gradient * direction).sum())
+            before, after = _slopes(value, x, direction)
+            kink = abs(after - before) / 2
+            error = abs(analytic - (before + after) / 2) / max(1.0, abs(before), abs(after))
+            worst = max(worst, error - kink)
+    return worst
+
+
+@torch.no_grad()
+def _slopes(value: Callable[[], Tensor], x: Tensor, direction: Tensor) -> tuple[float, float]:
+    """Return the slopes from ``x - h d`` to ``x`` and from there to ``x + h d``; ``x`` stays as it was."""
+    here = x.detach().clone()
+    seen = []
+    for step in (-H, 0.0, H):
+        x.copy_(here + step * direction)
+        seen.append(float(value()))
+    x.copy_(here)
+    before, middle, after = seen
+    return (middle - before) / H, (after - middle) / H
