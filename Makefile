@@ -9,6 +9,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 EXTRAS := tests/third_party/ablate-extras
+WRAPPERS := tests/third_party/ablate-pytorch-optimizer tests/third_party/ablate-timm
 
 .DEFAULT_GOAL := help
 .PHONY: help sweep test lint bench constraints clean
@@ -19,7 +20,7 @@ help: ## list the commands
 sweep: $(VENV)/.installed ## train the four arms of norm=bn,none opt=sgd,adam; SWEEP="…" for others
 	$(BIN)/python -m ablate -m $(SWEEP)
 
-test: $(VENV)/.installed-extras ## run the tests; ARGS="-k norm" goes to pytest
+test: $(VENV)/.installed-extras $(VENV)/.installed-wrappers ## run the tests; ARGS="-k norm" goes to pytest
 	PYTHONPATH=$(abspath $(VENV)/extras) $(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.installed ## check style, types and the direction of imports
@@ -36,12 +37,14 @@ constraints: ## renew constraints.txt: the newest versions that pyproject.toml a
 	grep '^torch==' constraints.txt > "$$scratch/torch.txt" && \
 	$(PYTHON) -m venv "$$scratch/venv" && \
 	"$$scratch/venv/bin/pip" install --quiet --editable '.[dev]' --constraint "$$scratch/torch.txt" && \
+	"$$scratch/venv/bin/pip" install --quiet --no-deps pytorch_optimizer timm torchvision==0.28.0 && \
 	"$$scratch/venv/bin/pip" freeze --exclude-editable | sed 's/+cpu$$//' > "$$scratch/pins.txt" && \
 	{ grep '^#' constraints.txt; cat "$$scratch/pins.txt"; } > "$$scratch/new.txt" && \
 	cp "$$scratch/new.txt" constraints.txt
 
 clean: ## remove the environment, builds and caches; outputs/ stays
-	rm -rf .venv build dist *.egg-info $(EXTRAS)/build $(EXTRAS)/*.egg-info
+	rm -rf .venv build dist *.egg-info
+	for folder in $(EXTRAS) $(WRAPPERS); do rm -rf $$folder/build $$folder/*.egg-info; done
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find ablate plugins conf tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
@@ -58,4 +61,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.installed-extras: $(VENV)/.installed $(EXTRAS)/pyproject.toml $(wildcard $(EXTRAS)/*.py)
 	rm -rf $(EXTRAS)/build $(VENV)/extras
 	@$(PIP) --no-deps --target $(VENV)/extras ./$(EXTRAS)
+	@touch $@
+
+# Libraries of hundreds of techniques and the few lines that wrap each. In one more folder, which tests/test_wrappers.py
+# alone looks into: to import them takes seconds. Without what they depend on, so that torch stays the one that is pinned.
+$(VENV)/.installed-wrappers: $(VENV)/.installed $(foreach folder,$(WRAPPERS),$(wildcard $(folder)/*.toml $(folder)/*.py))
+	rm -rf $(addsuffix /build,$(WRAPPERS)) $(VENV)/wrappers
+	@$(PIP) --no-deps --target $(VENV)/wrappers --constraint constraints.txt \
+		pytorch_optimizer timm torchvision $(addprefix ./,$(WRAPPERS))
 	@touch $@

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ablate.config import Config
     from ablate.hookspecs import hookimpl
     from ablate.record import Record
-    from ablate.registry import register, technique
+    from ablate.registry import load_plugin, register, technique
     from ablate.results import Sweep
     from ablate.sweeps.execute import sweep
     from ablate.training.run import run
@@ -32,6 +32,7 @@ __all__ = [
     "build",
     "compose",
     "hookimpl",
+    "load_plugin",
     "register",
     "run",
     "sweep",
@@ -46,6 +47,7 @@ _HOMES = {
     "build": "ablate.assembly",
     "compose": "ablate.composition",
     "hookimpl": "ablate.hookspecs",
+    "load_plugin": "ablate.registry",
     "register": "ablate.registry",
     "run": "ablate.training.run",
     "sweep": "ablate.sweeps.execute",

@@ -59,6 +59,8 @@ def compose(arguments: Sequence[str] = ()) -> Config:
     """
     if isinstance(arguments, str):
         raise ConfigError(f'compose takes a list: compose(["{arguments}"]).')
+    if warning := registry().warning():
+        warnings.warn(warning, stacklevel=2)
     with config_loader() as loader:
         settings = overrides.parse(arguments, loader)
         for warning in overrides.check(settings, sweep=False, defaults=defaults(), presets=presets(loader)):

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -158,6 +159,10 @@ class Config:
         trainer = _plain(self.trainer)
         return settings | {f"trainer.{k}": v for k, v in trainer.items() if k not in UNSCIENTIFIC_TRAINER}
 
+    def versions(self) -> dict[str, str]:
+        """Return the version of every distribution whose options are used."""
+        return {name: version for o in self.options().values() for name, version in o.versions.items()}
+
     @property
     def task(self) -> Task:
         """What the run's network is trained for, and so which loss, which metrics and which judge it has."""
@@ -166,8 +171,7 @@ class Config:
     @property
     def arm_hash(self) -> str:
         """Eight hex digits of everything but the seed that can change a result, plugin versions included."""
-        versions = {o.distribution: o.version for o in self.options().values()}
-        identity = json.dumps({"settings": self.flat(), "versions": versions}, sort_keys=True)
+        identity = json.dumps({"settings": self.flat(), "versions": self.versions()}, sort_keys=True)
         return hashlib.sha256(identity.encode()).hexdigest()[:8]
 
     @property
@@ -207,11 +211,13 @@ def is_scientific(key: str) -> bool:
 
 
 def _plain(instance: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass as JSON types; an Enum becomes its name, as on the command line."""
+    """Return the fields of a dataclass as JSON types; an Enum or infinity becomes its name, as on the command line."""
 
     def value(v: Any) -> Any:
         if isinstance(v, Enum):
             return v.name
+        if isinstance(v, float) and not math.isfinite(v):  # which JSON does not know
+            return str(v)
         if isinstance(v, Mapping):
             return {str(k): value(x) for k, x in v.items()}
         return [value(x) for x in v] if isinstance(v, list | tuple) else v

@@ -197,7 +197,8 @@ class AblationModule(pl.LightningModule):
             if isinstance(schedule, ReduceLROnPlateau):
                 schedule.step(judged if self.judge.higher_is_better is (schedule.mode == "max") else -judged)
         point |= self.interval.scalars()
-        point["lr"] = torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"])
+        if (rate := self.trainer.optimizers[0].param_groups[0].get("lr")) is not None:  # some rules have none
+            point["lr"] = torch.tensor(rate)
         # Lightning takes "step" as the axis of its loggers; its own count would be one less.
         self.log_dict(point | {"step": torch.tensor(float(self.trainer.global_step))})
         if not all(math.isfinite(float(point[name])) for name in ("val/loss", "train/loss") if name in point):

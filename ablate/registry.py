@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import inspect
-import json
-import re
+import os
 from dataclasses import dataclass
-from importlib import metadata
-from types import ModuleType
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import pluggy
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ablate import hookspecs
+from ablate import admission, discovery, files, wrapping
+from ablate.discovery import SESSION, Broken, Plugin, Source
 from ablate.errors import ConfigError, PluginError, did_you_mean
 from ablate.techniques import KINDS, Technique
-
-BUILTIN = "lightning-ablate"
-SESSION = "this session"
-"""The distribution of what a script or notebook registers."""
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -42,7 +32,7 @@ class Option:
     @property
     def summary(self) -> str:
         """The first line of the docstring."""
-        return (inspect.getdoc(self.cls) or "").split("\n", 1)[0]
+        return admission.summary(self.cls)
 
     @property
     def source(self) -> str:
@@ -54,39 +44,120 @@ class Option:
         """The parameters."""
         return dataclasses.fields(self.cls)
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions that its runs depend on: of the distribution that brought it, and of the one it wraps."""
+        return {**wrapping.versions(self.cls), self.distribution: self.version}
+
 
 class Registry:
-    """Options by kind and name."""
+    """Options by kind and name, and what was set aside."""
 
     def __init__(self) -> None:
         self._options: dict[str, dict[str, Option]] = {kind: {} for kind in KINDS}
         self._by_class: dict[type[Technique], Option] = {}
+        self._files: dict[str, tuple[Path, Source]] = {}
+        self.broken: list[Broken] = []
 
     def add(self, name: str, technique: type[Technique], distribution: str = SESSION, version: str = "") -> None:
         """Add an option, or raise ``PluginError`` saying what its author has to change."""
-        option = Option(_kind_of(name, technique), name, technique, distribution, version or _source_version(technique))
-        _check_dataclass(option)
-        self._forget_earlier_edition(option)
-        if (other := self._options[option.kind].get(name)) is not None:
+        kind = admission.kind_of(name, technique)
+        option = Option(kind, name, technique, distribution, version or admission.source_version(technique))
+        admission.check_dataclass(technique, option.source)
+        if (before := self._earlier_edition(option)) is not None:
+            self._remove(before)
+        if (other := self._options[kind].get(name)) is not None:
             raise PluginError(
-                f"{option.source} registers {option.kind}={name}, which {other.source} has already registered. "
+                f"{option.source} registers {kind}={name}, which {other.source} has already registered. "
                 "Give it another name, or uninstall one of the two."
             )
         if (other := self._by_class.get(technique)) is not None:
             raise PluginError(
-                f"{option.source} registers {technique.__name__} as {option.kind}={name}, but that class is "
+                f"{option.source} registers {technique.__name__} as {kind}={name}, but that class is "
                 f"{other.kind}={other.name} already. Register a subclass with its own defaults."
             )
-        self._options[option.kind][name] = option
+        self._options[kind][name] = option
         self._by_class[technique] = option
+        wrapping.settle(technique, __name__, kind, name)
 
-    def _forget_earlier_edition(self, option: Option) -> None:
-        """Let a cell of a notebook be run again: its class takes the place of the one it made before."""
+    def _earlier_edition(self, option: Option) -> Option | None:
+        """Return what a cell of a notebook, run again, made before: its class takes the place of that one."""
         before = self._options[option.kind].get(option.name)
-        if before is not None and before.distribution == option.distribution == SESSION:
-            same = (before.cls.__module__, before.cls.__qualname__) == (option.cls.__module__, option.cls.__qualname__)
-            if same:
-                del self._options[option.kind][option.name], self._by_class[before.cls]
+        if before is None or not before.distribution == option.distribution == SESSION:
+            return None
+        return before if admission.origin(before.cls) == admission.origin(option.cls) else None
+
+    def _remove(self, option: Option) -> None:
+        del self._options[option.kind][option.name], self._by_class[option.cls]
+
+    def load(self, plugin: Plugin) -> None:
+        """Add the options of a plugin; a bad one is set aside, and all of them where the hook fails."""
+
+        def register(name: str, technique: type[Technique]) -> None:
+            try:
+                self.add(name, technique, plugin.source.distribution, plugin.source.version)
+            except PluginError as error:
+                label = f"{getattr(technique, 'kind', '')}={name}".removeprefix("=")
+                self.broken.append(Broken(plugin.source, str(error), (label,)))
+
+        before = self._state()
+        try:
+            plugin.hook(register)
+        except (Exception, SystemExit) as error:
+            self._restore(before)
+            reason = str(error)
+            if not isinstance(error, PluginError):
+                reason = (
+                    f"The hook of {plugin.module} ({plugin.source}) fails with {type(error).__name__}: "
+                    f"{admission.first_line(error).rstrip('.')}. {plugin.source.way_out}"
+                )
+            self.broken.append(Broken(plugin.source, reason))
+
+    def load_file(self, path: str | os.PathLike[str], *, strict: bool) -> None:
+        """Add the options of a plugin file, in place of those that an earlier edition of it brought.
+
+        What is wrong with it is set aside; if ``strict``, it raises ``PluginError`` and leaves everything as it was.
+        """
+        before = self._state()
+        name = f"file:{Path(path).expanduser().resolve().name}"
+        try:
+            plugin = discovery.from_file(path)
+            edition = files.resolve(path), plugin.source
+            if self._files.get(name) == edition and not any(each.source == plugin.source for each in self.broken):
+                return  # its classes stay those that configurations already hold
+            self._make_room(name, edition[0])
+            self._files[name] = edition
+            self.load(plugin)
+        except PluginError as error:
+            self.broken.append(Broken(Source(name, ""), str(error)))
+        if strict and (wrong := [each.reason for each in self.broken if each.source.distribution == name]):
+            self._restore(before)
+            raise PluginError(wrong[-1])
+
+    def _make_room(self, name: str, file: Path) -> None:
+        """Forget what an earlier edition of a file brought; refuse another file of the same name."""
+        if name in self._files and (other := self._files[name][0]) != file:
+            raise PluginError(
+                f"There are two plugin files called {file.name}, {other} and {file}, which the records of runs could "
+                "not tell apart. Rename one."
+            )
+        for option in [o for o in self._by_class.values() if o.distribution == name]:
+            self._remove(option)
+        self.broken = [each for each in self.broken if each.source.distribution != name]
+
+    def _state(self) -> tuple[Any, ...]:
+        options = {kind: dict(named) for kind, named in self._options.items()}
+        return options, dict(self._by_class), dict(self._files), list(self.broken)
+
+    def _restore(self, state: tuple[Any, ...]) -> None:
+        self._options, self._by_class, self._files, self.broken = state
+
+    def warning(self) -> str:
+        """Return one line that names what was set aside, or nothing."""
+        if not self.broken:
+            return ""
+        names = "; ".join(dict.fromkeys(map(str, self.broken)))
+        return f"broken plugins were set aside: {names}. `python -m ablate plugins` says why."
 
     def knows(self, technique: Technique) -> bool:
         """Say whether ``technique`` is an instance of a registered option."""
@@ -103,11 +174,19 @@ class Registry:
         if name not in self._options[kind]:
             choices = self.options(kind)
             raise ConfigError(
-                f"{kind}={name}: there is no such option.{did_you_mean(name, choices)} "
+                f"{kind}={name}: there is no such option.{did_you_mean(name, choices)}{self._why_not(kind, name)} "
                 f"Options of {kind}: {', '.join(choices)}. "
                 f"`python -m ablate plugins {kind}` describes them; installing a plugin adds more."
             )
         return self._options[kind][name]
+
+    def _why_not(self, kind: str, name: str) -> str:
+        """Return what was set aside that would have brought the option, or may have."""
+        certain = [each.reason for each in self.broken if each.options and each.concerns(kind, name)]
+        if certain:
+            return f" It was set aside: {' '.join(certain)}"
+        possible = [each.reason for each in self.broken if each.concerns(kind, name)]
+        return f" It may belong to a broken plugin: {' '.join(possible)}" if possible else ""
 
     def option_of(self, technique: Technique) -> Option:
         """Return the option that ``technique`` is an instance of."""
@@ -125,119 +204,32 @@ class Registry:
                 store.store(name=name, group=kind, node=node, package=kind, provider=option.distribution)
 
 
-def _source_version(technique: Any) -> str:
-    """Return a digest of the class's source: what a session registers has no version, but its runs depend on it."""
-    try:
-        source = inspect.getsource(technique)
-    except (OSError, TypeError):  # typed into a console that keeps no source
-        return "0"
-    return hashlib.sha256(source.encode()).hexdigest()[:8]
-
-
-def _kind_of(name: str, technique: type[Technique]) -> str:
-    if not (inspect.isclass(technique) and issubclass(technique, Technique) and technique.kind in KINDS):
-        bases = ", ".join(base.__name__ for base in KINDS.values())
-        raise PluginError(
-            f"{getattr(technique, '__module__', '?')} registers {technique!r} as '{name}', which is no technique. "
-            f"Derive a dataclass from one of ablate.techniques: {bases}."
-        )
-    if not _NAME.fullmatch(name):
-        raise PluginError(
-            f"{technique.__module__} registers {technique.kind}='{name}': a name is made of letters, digits and _."
-        )
-    return technique.kind
-
-
-def _check_dataclass(option: Option) -> None:
-    """Refuse what structured configs would drop or mangle without a word."""
-    cls = option.cls
-    fields = {f.name for f in dataclasses.fields(cls)}
-    own = [n for n in inspect.get_annotations(cls) if "ClassVar" not in str(inspect.get_annotations(cls)[n])]
-    if missing := [n for n in own if n not in fields]:
-        raise PluginError(
-            f"{option.source}: {cls.__name__} declares {', '.join(missing)}, but is no dataclass itself, "
-            "so these parameters would be lost. Write @dataclass above the class."
-        )
-    if not option.summary or option.summary.startswith(f"{cls.__name__}("):
-        raise PluginError(f"{option.source}: {cls.__name__} needs a docstring; its first line is shown in --help.")
-    try:
-        json.dumps(OmegaConf.to_container(OmegaConf.structured(cls), enum_to_str=True))
-    except (OmegaConfBaseException, ValueError, TypeError) as error:
-        raise PluginError(
-            f"{option.source}: {cls.__name__} has a parameter that cannot be given on the command line "
-            f"({str(error).splitlines()[0]}). Use bool, int, float, str, Enum, or lists, dicts and optionals of them."
-        ) from error
-
-
-def _entry_points() -> list[metadata.EntryPoint]:
-    """Ours last: pluggy calls the last registered first, so that a duplicate name blames the newcomer."""
-    points = metadata.entry_points(group=hookspecs.PROJECT)
-    return sorted(points, key=lambda p: (_distribution(p)[0] == BUILTIN, p.name))
-
-
-def _distribution(point: metadata.EntryPoint) -> tuple[str, str]:
-    return (point.dist.name, point.dist.version) if point.dist is not None else ("unknown", "0")
-
-
 @functools.cache
 def registry() -> Registry:
-    """Load every installed plugin, once.
-
-    Raises ``PluginError`` naming the distribution whose plugin cannot be imported or breaks the contract.
-    """
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    sources: dict[ModuleType, tuple[str, str]] = {}
-    for point in _entry_points():
-        source = _distribution(point)
-        try:
-            plugin = point.load()
-        except Exception as error:
-            raise PluginError(
-                f"The plugin '{point.name}' of {source[0]} {source[1]} cannot be loaded from {point.value} "
-                f"({type(error).__name__}: {error}). Mend or uninstall it: pip uninstall {source[0]}."
-            ) from error
-        try:
-            manager.register(plugin, name=f"{source[0]}:{point.name}")
-        except pluggy.PluginValidationError as error:
-            raise PluginError(f"{str(error).splitlines()[-1]} The hook is register_techniques(register).") from error
-        if not manager.get_hookcallers(plugin):
-            raise PluginError(
-                f"The plugin '{point.name}' of {source[0]} {source[1]} ({point.value}) has no hook. "
-                "Define register_techniques(register) in it, marked with @ablate.hookimpl."
-            )
-        sources[plugin] = source
-    return collect(manager, sources)
-
-
-def collect(manager: pluggy.PluginManager, sources: dict[ModuleType, tuple[str, str]]) -> Registry:
-    """Call the hook of every plugin in ``manager``; ``sources`` maps a plugin to its distribution and version."""
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise PluginError(
-            f"{str(error).rstrip('.')}. The one hook is register_techniques(register); check its spelling."
-        ) from error
+    """Load every plugin, once: the installed ones, and the files that ``ABLATE_PLUGINS`` names. Never raises."""
     found = Registry()
-    for impl in reversed(manager.hook.register_techniques.get_hookimpls()):
-        plugin = impl.plugin
-        assert isinstance(plugin, ModuleType)
-        distribution, version = sources.get(plugin, (SESSION, ""))
-        try:
-            impl.function(register=functools.partial(found.add, distribution=distribution, version=version))
-        except PluginError:
-            raise
-        except Exception as error:
-            raise PluginError(
-                f"The hook of {plugin.__name__} ({distribution} {version}) fails with {type(error).__name__}: {error}. "
-                f"Mend or uninstall it: pip uninstall {distribution}."
-            ) from error
+    plugins, broken = discovery.installed()
+    found.broken += broken
+    for plugin in plugins:
+        found.load(plugin)
+    for path in files.named():
+        found.load_file(path, strict=False)
     return found
 
 
 def register(name: str, technique: type[Technique]) -> None:
     """Add an option for this session: ``register("mish", Mish)``; a plugin does the same for every session."""
     registry().add(name, technique)
+
+
+def load_plugin(path: str | os.PathLike[str]) -> None:
+    """Add the options of a plugin that is a single file, here and in the processes that are started from here.
+
+    A file that has changed since takes the place of its earlier edition. Raises ``PluginError`` if anything is
+    wrong with it.
+    """
+    registry().load_file(path, strict=True)
+    files.remember(files.resolve(path))
 
 
 def technique(kind: str, name: str, **params: Any) -> Technique:
@@ -255,3 +247,13 @@ def technique(kind: str, name: str, **params: Any) -> Technique:
         raise ConfigError(f"{kind}={name}: {where}{reason}. Parameters: {fields}.") from error
     assert isinstance(made, Technique)
     return made
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Find a class that ``Technique.of`` made by its kind and option, ``act_mish``: the name it is pickled by."""
+        kind, _, option = name.partition("_")
+        if option in (options := registry().options(kind) if kind in KINDS else {}):
+            return options[option].cls
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

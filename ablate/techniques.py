@@ -9,12 +9,13 @@ Shapes: B batch · C channels or features · T time · H, W height and width · 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 from ablate.checks import at_least, fraction, not_negative
+from ablate.wrapping import Target, wrap
 
 if TYPE_CHECKING:
     import torch
@@ -72,6 +73,26 @@ class Technique:
     """Base of every option. Subclass one of the kinds below, not this."""
 
     kind: ClassVar[str] = ""
+
+    @classmethod
+    def of(cls, target: Target | Sequence[Target], *, doc: str = "", **given: Any) -> type[Self]:
+        """Return an option of this kind made from an existing class: ``register("mish", Activation.of(nn.Mish))``.
+
+        Its fields are the parameters of the class that a command line can give, with their types and defaults;
+        ``given`` values take the place of defaults. What the kind hands over is supplied to the parameters that are
+        called so: ``features`` (or ``num_features``, ``num_channels``, ``normalized_shape``, …) of a norm,
+        ``params`` of an optimizer, ``optimizer`` and the total steps (``T_max``, ``total_steps``, …) of a schedule,
+        ``num_classes`` and ``in_channels`` of a model. A function that returns the object does as well; for ``Init``
+        it is one that fills a weight, such as ``nn.init.xavier_uniform_``.
+
+        A norm, pool or regularizer may be a sequence of classes, the last for images, the one before for sequences,
+        the first of three for tables. A norm that has ``normalized_shape``, or is said to be ``channels_last=True``,
+        gets the features as the last dim. A loss takes ``tasks=``, a model ``tasks=`` and ``input_ranks=``. ``doc``
+        replaces the docstring.
+
+        Raises ``PluginError`` where the class needs what nobody gives, and for ``Data``.
+        """
+        return wrap(cls, target, doc, given)
 
     def waives(self) -> Mapping[str, str]:
         """Return the contracts of ``ablate.testing`` that do not hold with these parameters, each with its reason."""

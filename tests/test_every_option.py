@@ -12,7 +12,8 @@ from ablate.assembly import build
 from ablate.dataset import Dataset, prepare
 from ablate.probe import PROBED, fingerprint
 from ablate.record import Status
-from ablate.registry import BUILTIN, Option, registry
+from ablate.discovery import BUILTIN
+from ablate.registry import Option, registry
 from ablate.techniques import KINDS, DataSpec, Loss, Model, Task
 
 STEPS = 4

@@ -17,6 +17,7 @@ def test_public_names_are_pinned() -> None:
         "build",
         "compose",
         "hookimpl",
+        "load_plugin",
         "register",
         "run",
         "sweep",

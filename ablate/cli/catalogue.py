@@ -15,8 +15,9 @@ from rich.text import Text
 
 from ablate.composition import defaults
 from ablate.config import Config, TrainerConfig
+from ablate.discovery import BUILTIN
 from ablate.errors import ConfigError
-from ablate.registry import BUILTIN, Option, registry
+from ablate.registry import Option, registry
 from ablate.report.style import console, level_text
 from ablate.techniques import KINDS
 
@@ -30,6 +31,7 @@ _USAGE = """\
   python -m ablate summary norm=bn opt=sgd         what that network costs and sees; -m: every arm
   python -m ablate runs \\[NAME]                     what has been run
   python -m ablate new plugin NAME --kind norm     a plugin of your own, to begin with
+  python -m ablate --plugin FILE …                 with the options of a Python file; ABLATE_PLUGINS names several
 """
 
 
@@ -44,6 +46,8 @@ def help(arguments: Sequence[str] = ()) -> None:
         kinds.add_row(f"  [cyan]{kind}[/]", escape(_first_line(base).rstrip(".").lower()), "  ".join(names))
     out.print("[bold]Kinds[/] (kind=option; * when nothing is said; reg takes a list: reg=\\[l2,dropout])")
     out.print(kinds)
+    if warning := registry().warning():
+        out.print(Padding(Text(f"{warning[0].upper()}{warning[1:]}", style="yellow"), (1, 0, 0, 0)))
     out.print("\nAn option's parameters are settings too: norm=bn norm.eps=1e-3, reg=l2 reg.l2.weight=0.01.\n")
     out.print("[bold]Settings[/]")
     settings = Table.grid(padding=(0, 3))
@@ -84,6 +88,17 @@ def plugins(arguments: Sequence[str] = ()) -> None:
     if not arguments:
         for kind in KINDS:
             _print_kind(kind)
+        _print_broken()
+
+
+def _print_broken() -> None:
+    """Print what was set aside, and why."""
+    out = console()
+    if registry().broken:
+        out.print("\n[bold yellow]Broken[/]  What was set aside, and why.")
+    for each in registry().broken:
+        out.print(f"  [yellow]{escape(str(each))}[/]")
+        out.print(Padding(Text(each.reason), (0, 0, 0, 4)))
 
 
 def _print_kind(kind: str) -> None:
@@ -135,7 +150,8 @@ def _default_text(field: dataclasses.Field[Any]) -> str:
 def _type_text(cls: type, name: str) -> str:
     """Return a parameter's type, or the choices of an Enum."""
     annotation = inspect.get_annotations(_owner(cls, name)).get(name)
-    resolved = inspect.getmodule(_owner(cls, name)).__dict__.get(str(annotation))
+    home = inspect.getmodule(_owner(cls, name))
+    resolved = annotation if isinstance(annotation, type) else vars(home).get(str(annotation))
     if isinstance(resolved, type) and issubclass(resolved, Enum):
         return " | ".join(member.name for member in resolved)
     return annotation.__name__ if isinstance(annotation, type) else str(annotation)

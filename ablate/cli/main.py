@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import sys
@@ -10,6 +11,7 @@ from importlib import metadata
 
 from ablate.cli import settings
 from ablate.errors import AblateError, ConfigError, did_you_mean
+from ablate.registry import load_plugin
 
 VERBS = {
     "help": "ablate.cli.catalogue",
@@ -27,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0 done, 1 a run failed, 2 bad input, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(arguments)
+        return _dispatch(_with_plugins(arguments))
     except AblateError as error:
         if "HYDRA_FULL_ERROR" in os.environ:
             raise
@@ -39,6 +41,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `… | head` has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
         return 0
+
+
+def _with_plugins(arguments: Sequence[str]) -> list[str]:
+    """Load what ``--plugin FILE`` names, wherever it stands; return the other arguments."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--plugin", action="append", default=[])
+    try:
+        named, rest = parser.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        raise ConfigError("--plugin needs a file: --plugin ./my_norm.py norm=mine.") from error
+    for path in named.plugin:
+        load_plugin(path)
+    return rest
 
 
 def _dispatch(arguments: list[str]) -> int:

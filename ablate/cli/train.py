@@ -20,6 +20,7 @@ from ablate import composition
 from ablate.cli.settings import CommandLine
 from ablate.errors import ConfigError
 from ablate.record import Status
+from ablate.registry import registry
 from ablate.report.terminal import print_sweep
 from ablate.results import Sweep
 from ablate.sweeps.execute import execute, finish
@@ -31,6 +32,9 @@ def train(command: CommandLine) -> int:
     """Train a run or, with ``-m``, a sweep, and print the results; return 1 if a run did not finish."""
     composition.install()
     Plugins.instance().register(AblateSweeper)
+    completing = {"-sc", "--shell-completion"} & set(command.flags)
+    if (warning := registry().warning()) and not completing:
+        print(f"ablate: warning: {warning}", file=sys.stderr)
     results = _through_hydra(command.for_hydra)
     if results is None:  # Hydra answered by itself: --cfg, --info, --shell-completion
         return 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 from ablate.composition import config_loader
 from ablate.config import Config
 from ablate.errors import ConfigError, RecordError
 from ablate.record import find, open_record
+from ablate.registry import registry
 from ablate.report.hparams import write_hparams
 from ablate.report.terminal import announce, outcome
 from ablate.results import Sweep
@@ -23,6 +25,8 @@ def sweep(arguments: Sequence[str] = ()) -> Sweep:
     """
     if own := [argument for argument in arguments if argument.startswith("hydra")]:
         raise ConfigError(f"{own[0]}: Hydra's own settings belong to the command line; here the runs go one by one.")
+    if warning := registry().warning():
+        warnings.warn(warning, stacklevel=2)
     with config_loader() as loader:
         plan = make_plan(arguments, loader, sweep=True)
     execute(plan)

@@ -104,7 +104,8 @@ def _train(record: Record, config: Config) -> None:
         facts.status = Status.diverged
         facts.error = f"The loss was no longer finite at step {trainer.global_step}."
         return
-    (tested,) = trainer.test(module, test, ckpt_path=record.checkpoint, weights_only=True, verbose=False)
+    # Not weights_only: this process wrote the file, and an optimizer may keep any object in its state.
+    (tested,) = trainer.test(module, test, ckpt_path=record.checkpoint, weights_only=False, verbose=False)
     facts.test = {name: float(value) if math.isfinite(value) else None for name, value in tested.items()}
     facts.status = Status.finished
 
@@ -159,12 +160,11 @@ def check_machine(config: Config) -> None:
 
 
 def _versions(config: Config) -> dict[str, str]:
-    plugins = {option.distribution: option.version for option in config.options().values()}
     return {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "lightning": metadata.version("lightning"),
-        **plugins,
+        **config.versions(),
     }
 
 

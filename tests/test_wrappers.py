@@ -1,0 +1,99 @@
+"""Two libraries that know nothing of ablate, wrapped in a few lines each: ``tests/third_party/``."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ablate.record import Status, find
+from tests.helpers import short
+
+FOLDER = Path(os.environ.get("ABLATE_WRAPPERS", Path(sys.prefix) / "wrappers"))
+pytestmark = pytest.mark.skipif(
+    not (FOLDER / "timm").is_dir() or not (FOLDER / "pytorch_optimizer").is_dir(),
+    reason=f"pytorch_optimizer and timm are not in {FOLDER}: make test installs them",
+)
+
+# torchvision, which timm imports, wants the C++ operators that only the build for this very torch brings.
+OPERATORS = """
+import torch
+library = torch.library.Library("torchvision", "DEF")
+for name in ("nms", "qnms"):
+    library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+"""
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def ablate(tmp_path: Path) -> Run:
+    """Return a caller of ``python -m ablate`` where the wrappers are installed."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(OPERATORS)
+    path = os.pathsep.join([str(tmp_path / "site"), os.environ.get("PYTHONPATH", ""), str(FOLDER)])
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ablate", *arguments],
+            env={**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    return call
+
+
+def brought(listing: str, kind: str, distribution: str) -> set[str]:
+    """Return the options of ``kind`` that a listing says are from ``distribution``."""
+    return set(re.findall(rf"^  {kind}=(\w+) .* {distribution} [\d.]+ *$", listing, re.MULTILINE))
+
+
+def test_listings_hold_whole_libraries_and_nothing_is_broken(ablate: Run) -> None:
+    listed = ablate("plugins")
+    assert listed.returncode == 0, listed.stderr
+    assert "Broken" not in listed.stdout
+    assert len(brought(listed.stdout, "opt", "ablate-pytorch-optimizer")) > 100
+    assert len(brought(listed.stdout, "act", "ablate-timm")) == 17
+    assert len(brought(listed.stdout, "norm", "ablate-timm")) == 23
+
+
+def test_a_sweep_over_their_optimizers_and_ours(ablate: Run, tmp_path: Path) -> None:
+    levels = ("adabelief", "po_lion", "schedulefreeadamw", "adam")
+    done = ablate(*short("-m", f"opt={','.join(levels)}", "act=timm_quick_gelu,timm_gelu_tanh,relu"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    records = find(tmp_path / "outputs")[0]
+    assert [record.status for record in records] == [Status.finished] * 12
+    for record in records:
+        theirs = record.facts.choices["opt"] != "adam"
+        assert ("ablate-pytorch-optimizer" in record.facts.versions) is theirs
+        assert ("pytorch_optimizer" in record.facts.versions) is theirs
+        assert ("timm" in record.facts.versions) is (record.facts.choices["act"] != "relu")
+
+
+def test_a_sweep_over_their_norms_on_images(ablate: Run, tmp_path: Path) -> None:
+    done = ablate(
+        *("-m", "model=cnn", "model.channels=[8]", "norm=timm_layernorm,timm_layernorm2d,timm_simplenorm,bn"),
+        *("trainer.max_steps=2", "trainer.validations=1", "data.train_size=64"),
+    )
+    # The same rule for features that are last and for features that are not: the guard against false ablations sees it.
+    assert done.returncode == 2
+    assert "norm=timm_layernorm and norm=timm_layernorm2d make the same runs" in done.stderr
+    done = ablate(
+        *("-m", "model=cnn", "model.channels=[8]", "norm=timm_layernorm2d,timm_simplenorm,timm_evonormb0,bn"),
+        *("trainer.max_steps=2", "trainer.validations=1", "data.train_size=64"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {r.status for r in find(tmp_path / "outputs")[0]} == {Status.finished}
+
+
+def test_a_value_that_their_class_refuses_is_one_sentence(ablate: Run) -> None:
+    done = ablate("opt=adabelief", "opt.lr=-1")
+    assert done.returncode == 2
+    assert done.stderr.startswith("ablate: opt: AdaBelief(lr=-1.0) refuses: ")
+    assert done.stderr.count("\n") == 1
