@@ -10,9 +10,9 @@ import torch
 import ablate
 from ablate.assembly import build
 from ablate.dataset import Dataset, prepare
+from ablate.discovery import BUILTIN
 from ablate.probe import PROBED, fingerprint
 from ablate.record import Status
-from ablate.discovery import BUILTIN
 from ablate.registry import Option, registry
 from ablate.techniques import KINDS, DataSpec, Loss, Model, Task
 

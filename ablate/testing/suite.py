@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from ablate.errors import did_you_mean
 from ablate.discovery import SESSION
+from ablate.errors import did_you_mean
 from ablate.registry import Option, registry
 from ablate.techniques import KINDS, Technique
 from ablate.testing.contract import CONTRACTS, Contract, ContractError, Scope

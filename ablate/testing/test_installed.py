@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ablate.registry import BUILTIN
+from ablate.discovery import BUILTIN
 from ablate.testing.suite import contract_tests, normalized, options
 
 _FOUND = sorted({normalized(option.distribution) for option in options()} - {normalized(BUILTIN)})

@@ -1,10 +1,4 @@
-"""``Technique.of``: an option made from somebody's class, with fields from its signature.
-
-    register("mish", Activation.of(nn.Mish))
-    register("group8", Norm.of(nn.GroupNorm, num_groups=8))
-
-Here stands no torch, since listings read this: who names a class has imported it.
-"""
+"""A dataclass of a kind made from somebody's class."""
 
 from __future__ import annotations
 
@@ -16,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ablate.calls import CALLS, Call, drawing_from
 from ablate.errors import ConfigError, PluginError
-from ablate.provenance import distribution_of, doc_of, name_of
-from ablate.signatures import NO_HYPERPARAMETERS, Parameter, parameter, resolved_annotations
+from ablate.wrapping.calls import CALLS, Call, drawing_from
+from ablate.wrapping.provenance import distribution_of, doc_of, name_of
+from ablate.wrapping.signatures import NO_HYPERPARAMETERS, Parameter, parameter, resolved_annotations
 
 Target: TypeAlias = Callable[..., Any]
 
@@ -142,7 +136,7 @@ def _method(wrapping: Wrapping) -> Target:
             label = type(self).__qualname__.replace(f"{self.kind}_", f"{self.kind}=", 1)
             raise ConfigError(f"{label}: {error}.") from error
         if moves and given["spatial"]:
-            from ablate.channels_last import ChannelsLast  # torch
+            from ablate.wrapping.channels_last import ChannelsLast  # torch
 
             return ChannelsLast(made)
         return made
