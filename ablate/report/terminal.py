@@ -98,8 +98,9 @@ def arms_table(sweep: Sweep) -> Table:
         heads = heads[:3]
     for head in heads:
         table.add_column(head, justify="right")
-    table.add_column("status", no_wrap=True)
-    for arm in _ranked(frame, sweep.higher_is_better):
+    arms = list(_ranked(frame, sweep.higher_is_better))
+    table.add_column("status", no_wrap=True, min_width=max(len(_statuses(arm["status"])) for arm in arms))
+    for arm in arms:
         first = arm.iloc[0]
         cells = [
             str(len(arm)),
