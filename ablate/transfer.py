@@ -55,7 +55,7 @@ def load(model: nn.Module, config: Config) -> Transfer | None:
 
     The weights are those with the best validation metric, which the source was tested with. What differs in name
     or shape keeps its first values. Returns None for a run without a source; raises ``ConfigError`` for a source
-    that cannot be used and where no weight matches.
+    that cannot be used and where no weight matrix or kernel matches.
     """
     source = config.source
     if source is None:
@@ -71,10 +71,11 @@ def load(model: nn.Module, config: Config) -> Transfer | None:
     fresh = {name: why for name, tensor in here.items() if (why := _mismatch(name, tensor, there, config.init_head))}
     loaded = [name for name in here if name not in fresh]
     parameters = {name: parameter.numel() for name, parameter in model.named_parameters()}
-    taken = sum(parameters.get(name, 0) for name in loaded)
-    if not taken:
+    # a bias of the output fits almost anything of the same data, and transfers nothing
+    matrices = {name for name, parameter in model.named_parameters() if parameter.ndim > 1}
+    if not (matrices or parameters.keys()) & set(loaded):
         raise ConfigError(
-            f"init_from={source.reference}: none of its weights has the name and shape of one in this network "
+            f"init_from={source.reference}: none of its weight matrices has the name and shape of one in this network "
             f"(here: {_listed([_described(n, t) for n, t in here.items()])}; there: "
             f"{_listed([_described(n, t) for n, t in there.items()])}). Give both runs the same model."
         )
@@ -87,7 +88,7 @@ def load(model: nn.Module, config: Config) -> Transfer | None:
         loaded=loaded,
         fresh=fresh,
         unused=[name for name in there if name not in here],
-        share=taken / sum(parameters.values()),
+        share=sum(parameters.get(name, 0) for name in loaded) / sum(parameters.values()),
         trained=sum(p.numel() for p in model.parameters() if p.requires_grad),
         weights=sum(parameters.values()),
     )

@@ -104,12 +104,19 @@ def test_what_differs_in_shape_or_name_is_fresh_and_said(pretrained: Record) -> 
     assert "13 of 16 tensors loaded, 46 % of the weights; not loaded: body.1.weight (8, 13) against" in str(transfer)
 
 
-def test_computed_weights_have_other_names_and_stay_fresh(plain: str) -> None:
-    transfer = ablate.build(ablate.compose(short("norm=weight", f"init_from={plain}"))).transfer
+@pytest.mark.parametrize("setting", ["norm=weight", "model.width=16"])
+def test_biases_alone_are_no_transfer(plain: str, setting: str) -> None:
+    config = ablate.compose(short(setting, f"init_from={plain}"))
+    with pytest.raises(ConfigError, match="none of its weight matrices has the name and shape of one in this network"):
+        ablate.build(config)
+
+
+def test_what_the_source_has_over_is_said(short_config: Maker) -> None:
+    deeper = ablate.run(short_config("model.depth=3"))
+    transfer = ablate.build(short_config(f"init_from={deeper.facts.arm_hash}")).transfer
     assert transfer is not None
-    assert transfer.fresh["head.parametrizations.weight.original0"] == "(not in the source)"
-    assert set(transfer.loaded) == {"body.1.bias", "body.2.1.bias", "head.bias"}
-    assert transfer.unused == ["body.1.weight", "body.2.1.weight", "head.weight"]
+    assert transfer.unused == ["body.3.1.weight", "body.3.1.bias"]
+    assert str(transfer) == "6 of 6 tensors loaded, 100 % of the weights; no place for: body.3.1.weight, body.3.1.bias"
 
 
 @pytest.mark.parametrize("norm", ["weight", "spectral"])
@@ -217,7 +224,9 @@ def test_a_network_without_a_head_cannot_have_a_new_one(plain: str, short_config
 
 
 def test_a_source_of_which_nothing_fits_is_refused(plain: str, short_config: Maker) -> None:
-    with pytest.raises(ConfigError, match=r"none of its weights .*here: last.weight \(10, 64\).*there: body.1.weight"):
+    with pytest.raises(
+        ConfigError, match=r"none of its weight matrices .*here: last.weight \(10, 64\).*there: body.1.weight"
+    ):
         ablate.build(headless(short_config(f"init_from={plain}")))
 
 

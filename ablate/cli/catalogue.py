@@ -56,8 +56,8 @@ def help(arguments: Sequence[str] = ()) -> None:
 
 def _plain_settings() -> list[tuple[str, str, str]]:
     words = {
-        "init_from": "run to start from: its folder, or an arm's hash or folder (each seed then its own run)",
-        "init_head": "keep, or a new head, or one on a frozen body; scratch loads nothing, for comparison",
+        "init_from": "run to start from: its folder, or an arm's hash for each seed's own run",
+        "init_head": "keep, new, or frozen: a new head on a frozen body; scratch loads nothing",
         "seed": "split, initialisation and data order; the same in every arm",
         "name": "folder of the sweep; by default <data>-<model>",
         "label": "what the arm's folder is called; by default the settings given",
