@@ -114,6 +114,7 @@ def wrap(base: type, target: Target | Sequence[Target], doc: str, given: Mapping
         "__doc__": doc or doc_of(targets[-1]),
         "_wrapping": wrapping,
         "__post_init__": _post_init,
+        "waives": _waives(wrapping.name, own_words=not doc),
         call.method: _method(wrapping),
         **{name: value for name, value in settings.items() if hasattr(base, name)},
     }
@@ -143,6 +144,12 @@ def _method(wrapping: Wrapping) -> Target:
 
     method.__name__ = call.method
     return method
+
+
+def _waives(name: str, own_words: bool) -> Callable[[Any], dict[str, str]]:
+    """Return the ``waives`` of an option: values and words are those of a class that knows nothing of our customs."""
+    promises = ["refuses_wrong_values", *(["explains_itself", "names_its_source"] if own_words else [])]
+    return lambda self: dict.fromkeys(promises, f"{name} refuses and describes its parameters as its author chose")
 
 
 def _post_init(self: Any) -> None:
