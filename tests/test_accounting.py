@@ -190,7 +190,7 @@ def test_frozen_parameters_are_not_trainable() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [["model=mlp", "norm=bn"], ["model=cnn", "model.residual=true"], ["model=fcn", "data=digits_canvas"]],
+    [["model=mlp", "norm=bn"], ["model=cnn", "model.residual=pre"], ["model=fcn", "data=digits_canvas"]],
 )
 def test_rows_sum_to_the_network(settings: list[str]) -> None:
     config = ablate.compose(settings)

@@ -160,11 +160,11 @@ def network(*settings: str) -> tuple[nn.Module, Tensor]:
 @pytest.mark.parametrize(
     ("pool", "norm", "residual"),
     [
-        ("max", "none", "false"),
-        ("max", "ln", "true"),
-        ("avg", "weight", "true"),
-        ("lp", "bn", "false"),
-        ("stride", "spectral", "true"),
+        ("max", "none", "none"),
+        ("max", "ln", "pre"),
+        ("avg", "weight", "inside"),
+        ("lp", "bn", "none"),
+        ("stride", "spectral", "pre"),
     ],
 )
 def test_the_cnn_sees_what_the_arithmetic_says(pool: str, norm: str, residual: str) -> None:
@@ -224,7 +224,7 @@ def test_the_fcn_sees_what_its_gradient_reaches(skips: str, up: str, dilation: s
         *(f"model.skips={skips}", f"model.up={up}", f"model.dilation={dilation}"),
     )
     rows = {layer.name: layer.field for layer in account(model, x).layers}
-    for name in ("down.1.0.0", "pools.1", "bottom.0", "decode.0.0", "head"):
+    for name in ("down.1.0.0", "pools.1", "bottom.0.0", "decode.0.0.0", "head"):
         field = rows[name]
         assert field is not None
         assert field.size == (gradients_support(model, x, name, units=8),) * 2
@@ -236,8 +236,8 @@ def test_the_fcn_by_hand() -> None:
     found = account(*network("model=fcn", "data=digits_canvas"))
     sizes = {layer.name: layer.field for layer in found.layers}
     # 3 → 5 → pool 6 → 10 → 14 → pool 16 → 24 at stride 4; up, + 2·2; up, + 2·1
-    assert sizes["bottom.0"] == square(24, 4)
-    assert sizes["decode.0.0"] == square(28, 2)
+    assert sizes["bottom.0.0"] == square(24, 4)
+    assert sizes["decode.0.0.0"] == square(28, 2)
     assert found.field == square(30 + 2, 1)
 
 

@@ -44,22 +44,22 @@ def test_three_lines_are_a_test_file(tmp_path: Path) -> None:
         'test_contracts = contract_tests("ablate-extras")\n',
         encoding="utf-8",
     )
-    done = run_pytest(tmp_path, "-q", "-k", "rms")
+    done = run_pytest(tmp_path, "-q", "-k", "dyt")
     assert done.returncode == 0, done.stdout
     assert re.search(r"\d\d passed, \d+ deselected", done.stdout)
 
 
-@pytest.mark.parametrize("word", ["lion", "ablate_extras and opt", "ablate-extras and opt"])
+@pytest.mark.parametrize("word", ["signum", "ablate_extras and opt", "ablate-extras and opt"])
 def test_what_is_installed_is_chosen_by_kind_name_or_distribution(tmp_path: Path, word: str) -> None:
     done = run_pytest(tmp_path, "--pyargs", "ablate.testing", "--collect-only", "-q", "-k", word)
     found = ids(done)
     assert len(found) == len(contracts("opt"))
-    assert all("::test_ablate_extras[" in one and "-opt=lion-ablate-extras]" in one for one in found)
+    assert all("::test_ablate_extras[" in one and "-opt=signum-ablate-extras]" in one for one in found)
 
 
 def test_what_is_installed_leaves_out_what_ships(tmp_path: Path) -> None:
     done = run_pytest(tmp_path, "--pyargs", "ablate.testing", "--collect-only", "-q")
-    assert {re.sub(r".*-(\w+=\w+)-.*", r"\1", one) for one in ids(done)} == {"norm=rms", "opt=lion"}
+    assert {re.sub(r".*-(\w+=\w+)-.*", r"\1", one) for one in ids(done)} == {"norm=dyt", "opt=signum"}
 
 
 def test_where_nothing_is_installed_it_says_how_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_a_distribution_without_options_fails_and_names_those_there_are() -> Non
 
 
 def test_a_reference_for_an_unknown_option_fails() -> None:
-    with pytest.raises(pytest.fail.Exception, match=r"opt=lyon, but ablate-extras has norm=rms, opt=lion"):
+    with pytest.raises(pytest.fail.Exception, match=r"opt=lyon, but ablate-extras has norm=dyt, opt=signum"):
         contract_tests("ablate-extras", references={"opt=lyon": lambda *_: None})()
 
 

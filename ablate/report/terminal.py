@@ -8,6 +8,7 @@ import pandas as pd
 from rich import box
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ablate.record import Record, Status
 from ablate.report.costs import ArmCost, cost_table
@@ -99,8 +100,9 @@ def arms_table(sweep: Sweep) -> Table:
     for head in heads:
         table.add_column(head, justify="right")
     arms = list(_ranked(frame, sweep.higher_is_better))
-    table.add_column("status", no_wrap=True, min_width=max(len(_statuses(arm["status"])) for arm in arms))
-    for arm in arms:
+    statuses = [Text.from_markup(_statuses(arm["status"])) for arm in arms]
+    table.add_column("status", no_wrap=True, min_width=max(text.cell_len for text in statuses))
+    for arm, status in zip(arms, statuses, strict=True):
         first = arm.iloc[0]
         cells = [
             str(len(arm)),
@@ -111,7 +113,7 @@ def arms_table(sweep: Sweep) -> Table:
             number_text(arm["seconds"].mean(), digits=1),
         ]
         levels = (escape(level_text(first[label])) for label in sweep.factors)
-        table.add_row(*levels, *cells[: len(heads)], _statuses(arm["status"]))
+        table.add_row(*levels, *cells[: len(heads)], status)
     return table
 
 

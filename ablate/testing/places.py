@@ -34,7 +34,7 @@ class Place:
     build: Callable[[], nn.Module]
     shape: tuple[int, ...]
     output: tuple[int | None, ...] | None
-    """None stands for any size; no shape at all for a task that the kit does not know."""
+    """None stands for any size; no shape at all for a generation, whose module decides."""
     spec: DataSpec | None = None
     """The data, where a model stands."""
 
@@ -108,7 +108,9 @@ def _candidates(technique: Technique) -> Iterator[Place]:
     elif isinstance(technique, Model):
         for spec in specs(technique):
             where = f"for {spec.task.value} of {spec.layout}"
-            yield Place(where, _network(technique, spec), (EXAMPLES, *spec.input_shape), _prediction(spec), spec)
+            yield Place(
+                where, _network(technique, spec), (EXAMPLES, *spec.input_shape), _prediction(technique, spec), spec
+            )
 
 
 def _layer(technique: Norm | Regularizer, spatial: int) -> Callable[[], nn.Module]:
@@ -144,10 +146,15 @@ def _network(technique: Model, spec: DataSpec) -> Callable[[], nn.Module]:
     return build
 
 
-def _prediction(spec: DataSpec) -> tuple[int | None, ...] | None:
-    if spec.task in (Task.classification, Task.regression):
-        return (EXAMPLES, spec.outputs)
-    return (EXAMPLES, spec.outputs, *spec.input_shape[1:]) if spec.task is Task.segmentation else None
+def _prediction(model: Model, spec: DataSpec) -> tuple[int | None, ...] | None:
+    size = spec.input_shape[1:]
+    shapes: dict[Task, tuple[int | None, ...]] = {
+        Task.classification: (EXAMPLES, spec.outputs),
+        Task.regression: (EXAMPLES, spec.outputs),
+        Task.segmentation: (EXAMPLES, spec.outputs, *size),
+        Task.embedding: (EXAMPLES, None),
+    }
+    return shapes.get(model.goal or spec.task)
 
 
 def demand_shape(place: Place, y: Tensor) -> None:

@@ -43,7 +43,7 @@ def use(technique: Technique) -> list[Tensor]:
     if isinstance(technique, Optimizer):
         return trained(technique, steps=3)
     if isinstance(technique, Loss):
-        return [technique.build(task)(*pair(task)) for task in Task if task in technique.tasks]
+        return [technique.build(task)(*pair(task)) for task in tasks(technique)]
     if isinstance(technique, Schedule):
         return [torch.tensor(rates(technique, total_steps=10))]
     if isinstance(technique, Data):
@@ -61,6 +61,11 @@ def batch(spec: DataSpec, seed: int = 0) -> tuple[Tensor, Tensor]:
         return x, torch.randn(EXAMPLES, spec.outputs, generator=generator, dtype=torch.float64)
     size = spec.input_shape[1:] if spec.task is Task.segmentation else ()
     return x, torch.randint(spec.outputs, (EXAMPLES, *size), generator=generator)
+
+
+def tasks(loss: Loss) -> list[Task]:
+    """Return the tasks that ``loss`` is for; a generation is not among them: it has no target to compare with."""
+    return [task for task in Task if task in loss.tasks and task is not Task.generation]
 
 
 def pair(task: Task) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -54,6 +54,10 @@ class GAN(Model):
     def __post_init__(self) -> None:
         at_least(1, latent=self.latent, depth=self.depth, width=self.width)
         at_least(1, discriminator_steps=self.discriminator_steps)
+
+    def waives(self) -> Mapping[str, str]:
+        """Return the contract that is for networks of one part."""
+        return {"trains_every_parameter": "its procedure trains the generator, which takes noise and no examples"}
 
     def build(self, kit: Kit, spec: DataSpec) -> nn.Module:
         from ..networks import gan
