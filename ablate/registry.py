@@ -47,7 +47,9 @@ class Option:
     @property
     def versions(self) -> dict[str, str]:
         """The versions that its runs depend on: of the distribution that brought it, and of the one it wraps."""
-        return {**wrapping.versions(self.cls), self.distribution: self.version}
+        # What a session registers has versions of its own, each class one.
+        own = f"{SESSION}: {self.kind}={self.name}" if self.distribution == SESSION else self.distribution
+        return {**wrapping.versions(self.cls), own: self.version}
 
 
 class Registry:

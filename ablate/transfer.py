@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ablate.config import Config, InitHead
 from ablate.errors import ConfigError
-from ablate.record import Record, Status, read
+from ablate.record import Facts, Record, Status, read
 
 HEAD = "head"
 """The submodule of a network that makes the prediction; all others are its body."""
@@ -26,6 +26,8 @@ class Transfer:
     source: str
     """The run: ``<arm hash>/seed=<n>``."""
     folder: str
+    seeds: list[int]
+    """Of the run, and of all that it started from itself: their splits are in the weights."""
     loaded: list[str]
     fresh: dict[str, str]
     """What kept its first values, and why."""
@@ -85,6 +87,7 @@ def load(model: nn.Module, config: Config) -> Transfer | None:
     return Transfer(
         source=f"{record.facts.arm_hash}/seed={record.facts.seed}",
         folder=str(record.folder),
+        seeds=sorted(_seeds(record.facts)),
         loaded=loaded,
         fresh=fresh,
         unused=[name for name in there if name not in here],
@@ -100,13 +103,21 @@ def check(config: Config) -> list[str]:
     if source is None:
         return []
     facts = source_record(config).facts
-    if facts.seed == config.seed or facts.choices["data"] != config.choices()["data"]:
+    # Another seed is another split, whatever the data: several sets are made of the same images.
+    others = sorted(_seeds(facts) - {config.seed})
+    if not others:
         return []
     return [
-        f"init_from={source.reference} was trained with seed={facts.seed}, whose split is another: examples that runs "
-        "of other seeds are validated and tested on may have been among its training examples. "
+        f"init_from={source.reference} has learned with seed={','.join(map(str, others))}, whose split is another: "
+        "examples that runs of other seeds are validated and tested on may have been among its training examples. "
         f"init_from={facts.arm_hash} takes for each seed the run of its own."
     ]
+
+
+def _seeds(facts: Facts) -> set[int]:
+    """Return the seeds of a source and of all that it started from itself."""
+    own = {facts.seed}
+    return own | set(facts.transfer["seeds"]) if facts.transfer else own
 
 
 def source_record(config: Config) -> Record:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import ablate
+from ablate.accounting.layers import account
 from ablate.accounting.memory import state_after_a_step, state_bytes
 from ablate.techniques import Optimizer
 from tests.helpers import make
@@ -76,3 +77,12 @@ def test_a_run_records_what_a_step_would_have_measured(opt: str) -> None:
     model = ablate.build(config).model
     assert facts.optimizer_state_bytes == state_after_a_step(model, torch.ones(1, 8, 8), config.opt.build)
     assert facts.macs == 64 * 4 + 4 * 4 + 4 * 10
+
+
+def test_a_network_of_several_parts_counts_all_of_them() -> None:
+    gan = ablate.build(ablate.compose(["model=gan", "data=gaussians", "model.width=8", "model.depth=1"])).model
+    example = torch.zeros(2)
+    generator, discriminator = 2 * 8 + 8 * 2, 2 * 8 + 8
+    assert account(gan, example).macs == generator + discriminator
+    weights = generator + discriminator + 8 + 2 + 8 + 1
+    assert state_after_a_step(gan, example, make(Optimizer, "adam").build) == 2 * 4 * weights

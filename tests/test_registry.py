@@ -196,6 +196,14 @@ def test_a_cell_that_is_run_again_replaces_its_option() -> None:
         found.add("edited", edition(3.0, "another"))
 
 
+def test_options_of_one_session_have_versions_of_their_own() -> None:
+    found = Registry()
+    found.add("first", Scaled, version="1")
+    found.add("mode", Typable, version="2")
+    versions = found.get("norm", "first").versions | found.get("norm", "mode").versions
+    assert sorted(versions.values()) == ["1", "2"]
+
+
 def test_what_a_session_registers_is_identified_by_its_source(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     versions = set()

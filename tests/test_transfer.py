@@ -266,9 +266,19 @@ def test_an_arm_gives_each_seed_its_own_run(short_sweep: Runner) -> None:
 
 def test_one_run_for_all_seeds_has_seen_examples_of_their_splits(plain: str) -> None:
     (warning,) = plan(SMALL, f"init_from='{plain}/seed=0'", "seed=0,1").warnings
-    assert "was trained with seed=0, whose split is another" in warning
+    assert "has learned with seed=0, whose split is another" in warning
     assert not plan(SMALL, f"init_from='{plain}/seed=0'", "seed=0").warnings
-    assert not plan("data=wine", SMALL, f"init_from='{plain}/seed=0'", "seed=0,1").warnings
+
+
+def test_what_a_source_has_seen_is_known_along_a_chain(plain: str, short_config: Maker) -> None:
+    second = ablate.run(short_config(SMALL, f"init_from='{plain}/seed=0'", "seed=1"))
+    (warning,) = plan(SMALL, f"init_from={second.facts.arm_hash}", "seed=1").warnings
+    assert "has learned with seed=0, whose split is another" in warning
+
+
+def test_other_data_of_the_same_images_is_no_excuse(plain: str) -> None:
+    (warning,) = plan("data=digits_rows", SMALL, f"init_from='{plain}/seed=0'", "seed=1").warnings
+    assert "has learned with seed=0" in warning
 
 
 def test_scratch_and_every_way_to_start_are_arms_of_one_table(plain: str, short_sweep: Runner) -> None:

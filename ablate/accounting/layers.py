@@ -28,6 +28,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from ablate.accounting.field import Field, fields
+from ablate.accounting.passes import run
 
 _BATCHES = 2, 3
 """Two sizes of a batch: the difference is what one example more costs, whatever is computed once for all."""
@@ -172,7 +173,7 @@ def _count(model: nn.Module, x: Tensor) -> dict[str, _Use]:
             after = module.register_forward_hook(lambda _, inputs, output: leave(inputs, output))
             hooks.callback(before.remove)
             hooks.callback(after.remove)
-        model(x)
+        run(model, x)
     return uses
 
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from ablate.accounting.passes import run
+
 
 def state_bytes(optimizer: torch.optim.Optimizer) -> int:
     """Return the bytes of all tensors in the state of ``optimizer``; single numbers, such as counters, left out."""
@@ -29,8 +31,8 @@ def state_after_a_step(
 
     def closure() -> float:
         optimizer.zero_grad()
-        tensors = [leaf for leaf in tree_leaves(model(batch)) if isinstance(leaf, Tensor)]
-        loss = tensors[0].square().mean()
+        tensors = [leaf for leaf in tree_leaves(run(model, batch)) if isinstance(leaf, Tensor)]
+        loss = torch.stack([tensor.square().mean() for tensor in tensors]).sum()
         loss.backward()
         return float(loss.detach())
 

@@ -36,3 +36,7 @@ class GAN(nn.Module):
         """Return the scores (B, 1) of examples (B, *input_shape)."""
         score: Tensor = self.discriminator(x)
         return score
+
+    def passes(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the scores of examples, and as many generated ones: all that a step runs, each part once."""
+        return self(x), self.generator(x.new_zeros(len(x), self.latent))
