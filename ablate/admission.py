@@ -11,9 +11,14 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ablate.errors import PluginError
+from ablate.errors import PluginError, did_you_mean
 from ablate.techniques import KINDS, Technique
 from ablate.wrapping import wrapping_of
+
+REQUIRED = {"init": "fill", "data": "load"} | dict.fromkeys(
+    ("act", "norm", "pool", "opt", "loss", "sched", "model"), "build"
+)
+"""The method that an option of each kind has to write; a regularizer writes any of several."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -42,6 +47,13 @@ def check_dataclass(cls: type[Technique], source: str) -> None:
             f"{source}: {cls.__name__} declares {', '.join(missing)}, but is no dataclass itself, "
             "so these parameters would be lost. Write @dataclass above the class."
         )
+    if bare := [f.name for f in dataclasses.fields(cls) if f.default is f.default_factory is dataclasses.MISSING]:
+        raise PluginError(f"{source}: {cls.__name__}.{bare[0]} has no default: every parameter needs one.")
+    method = REQUIRED.get(cls.kind)
+    if method and getattr(cls, method) is getattr(KINDS[cls.kind], method):
+        own_methods = [n for n, value in vars(cls).items() if callable(value)]
+        hint = did_you_mean(method, own_methods)
+        raise PluginError(f"{source}: {cls.__name__} has no method {method}(), which every {cls.kind} needs.{hint}")
     if not summary(cls) or summary(cls).startswith(f"{cls.__name__}("):
         raise PluginError(f"{source}: {cls.__name__} needs a docstring; its first line is shown in --help.")
     try:

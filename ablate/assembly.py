@@ -7,10 +7,14 @@ import dataclasses
 from ablate import transfer
 from ablate.config import Config
 from ablate.dataset import Dataset, prepare
-from ablate.errors import ConfigError
+from ablate.errors import AblateError, ConfigError
 from ablate.kit import Kit, initialize, weight_layers
 from ablate.module import AblationModule
 from ablate.registry import registry
+from ablate.techniques import Task
+
+BUILT = ("act", "norm", "reg", "pool", "model")
+"""The kinds that have a part in building a network."""
 
 
 def kit_of(config: Config) -> Kit:
@@ -29,10 +33,15 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
     try:
         config.model.check(dataset.spec)
         model = config.model.build(kit_of(config), dataset.spec)
+    except AblateError:
+        raise
     except (ValueError, RuntimeError) as error:
         raise ConfigError(
             f"model={config.choices()['model']} on data={config.choices()['data']}: {str(error).rstrip('.')}."
         ) from error
+    except Exception as error:  # whatever a plugin raises
+        chosen = " ".join(f"{kind}={name}" for kind, name in config.choices().items() if kind in BUILT)
+        raise ConfigError(f"{chosen} cannot be built. {type(error).__name__}: {str(error).rstrip('.')}.") from error
     initialize(model, config.init, config.seed)
     for layer in weight_layers(model):
         config.norm.reparametrize(layer)
@@ -55,7 +64,17 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
 
 
 def refuse_misfit(config: Config) -> None:
-    """Raise ``ConfigError`` where the loss is not for what the network is trained for."""
+    """Raise ``ConfigError`` where loss, data or optimizer are not for what the network is trained for."""
+    if config.opt.full_batch and config.data.batch_size != "all":
+        raise ConfigError(
+            f"opt={config.choices()['opt']} takes the gradient of the whole training split: add data.batch_size=all, "
+            "or take opt=sgd for batches."
+        )
+    if config.task is Task.generation and config.data.label_noise:
+        raise ConfigError(
+            f"data.label_noise={config.data.label_noise} would change nothing: model={config.choices()['model']} "
+            "takes no labels. Drop it."
+        )
     tasks = config.loss.tasks
     if config.task in tasks:
         return

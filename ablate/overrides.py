@@ -107,6 +107,8 @@ def _setting(override: Override) -> Setting:
     if not override.is_discrete_sweep():
         raise ConfigError(f"{text}: an interval has no finite number of levels. Write range(…), choice(…) or a,b,c.")
     levels = [_AS_TYPED.get(level, level) for level in override.sweep_string_iterator()]
+    if not levels:
+        raise ConfigError(f"{text} is empty. range(0,10) counts from 0 to 9.")
     if twice := [level for level in levels if levels.count(level) > 1]:
         raise ConfigError(f"{text}: the level {twice[0]} is there twice. Write each once.")
     return Setting(key, tuple(levels), text, swept=True, prefix=prefix)

@@ -50,7 +50,7 @@ def locate(text: str, output_dir: str) -> Source:
     """Return what ``init_from=text`` names: a run's folder, an arm's folder, or ``<hash>`` and ``<hash>/seed=<n>``.
 
     A hash is looked for in the folders of all sweeps under ``output_dir``. Raises ``ConfigError`` where there is
-    no such run, or more than one.
+    no such run.
     """
     match = _REFERENCE.fullmatch(text)
     folder = _find(match[1], output_dir) / (f"seed={match[2]}" if match[2] else "") if match else Path(text)
@@ -77,16 +77,16 @@ def _find(digest: str, output_dir: str) -> Path:
             f"init_from={digest}: no arm under {output_dir} has this hash. `python -m ablate runs` lists them; "
             "output_dir=… says where to look."
         )
-    if len(arms) > 1:
-        raise ConfigError(
-            f"init_from={digest}: several sweeps have this arm: {', '.join(map(str, arms))}. "
-            f"Name the folder, in quotes of its own: \"init_from='{arms[0]}'\"."
-        )
-    return arms[0]
+    # Several sweeps may have it. Runs of one hash and seed are alike, so the arm with most of them serves best.
+    return max(arms, key=lambda arm: sum(map(_has_finished, _runs(arm))))
 
 
 def _runs(arm: Path) -> list[Path]:
     return sorted(path.parent for path in arm.glob("seed=*/record.json"))
+
+
+def _has_finished(run: Path) -> bool:
+    return '"status": "finished"' in (run / "record.json").read_text(encoding="utf-8")
 
 
 def _identity(run: Path) -> tuple[str, int]:

@@ -171,6 +171,8 @@ class Optimizer(Technique):
     """Update rule of the weights."""
 
     kind: ClassVar[str] = "opt"
+    full_batch: ClassVar[bool] = False
+    """Whether the rule is for the gradient of the whole training split, ``data.batch_size=all``, and no other."""
 
     def build(self, params: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimizer of ``params``."""

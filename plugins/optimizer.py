@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ablate.checks import at_least, fraction, not_negative, positive
 from ablate.hookspecs import Register, hookimpl
@@ -40,8 +40,10 @@ class SGD(Optimizer):
 class GD(SGD):
     """w ← w - lr · g with the gradient of the whole training split: needs ``data.batch_size=all`` (Cauchy 1847).
 
-    The rule is that of ``sgd``; the batch makes the difference. Where batches are smaller, it is ``sgd``.
+    The rule is that of ``sgd``; the batch makes the difference.
     """
+
+    full_batch: ClassVar[bool] = True
 
 
 @dataclass

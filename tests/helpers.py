@@ -74,6 +74,15 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 
 @dataclass
+class Unchanging(Norm):
+    """Changes nothing: what a test registers needs a method that builds."""
+
+    def build(self, features: int, spatial: int) -> torch.nn.Module:
+        """Return a module that keeps its input."""
+        return torch.nn.Identity()
+
+
+@dataclass
 class Given(Data):
     """A classification of examples that a test made."""
 

@@ -20,23 +20,22 @@ from ablate.cli.main import main
 from ablate.discovery import Plugin, Source, installed
 from ablate.errors import ConfigError
 from ablate.registry import Registry, registry
-from ablate.techniques import Norm
-from tests.helpers import short
+from tests.helpers import Unchanging, short
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @dataclass
-class Doubling(Norm):
+class Doubling(Unchanging):
     """Doubles."""
 
 
 @dataclass
-class Tripling(Norm):
+class Tripling(Unchanging):
     """Triples."""
 
 
-class NotDecorated(Norm):
+class NotDecorated(Unchanging):
     """Lost its decorator."""
 
     factor: float = 2.0

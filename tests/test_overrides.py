@@ -103,3 +103,8 @@ def test_labels_say_what_was_said() -> None:
     assert label("norm=bn", "opt.lr=0.1") == "norm=bn,opt.lr=0.1"
     assert label("norm=bn,none", "opt=sgd", norm="none") == "norm=none,opt=sgd"
     assert label("model=mlp,cnn", model="mlp") == "model=mlp"
+
+
+def test_an_empty_range_is_no_sweep() -> None:
+    with pytest.raises(ConfigError, match=r"seed=range\(3,3\) is empty"):
+        parse(["seed=range(3,3)"])

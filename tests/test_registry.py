@@ -14,11 +14,12 @@ from ablate import hookspecs
 from ablate.discovery import Plugin, Source
 from ablate.errors import ConfigError, PluginError
 from ablate.registry import Registry, registry
-from ablate.techniques import KINDS, Norm, Technique
+from ablate.techniques import KINDS, Technique
+from tests.helpers import Unchanging
 
 
 @dataclass
-class Scaled(Norm):
+class Scaled(Unchanging):
     """Scales."""
 
     factor: float = 2.0
@@ -85,7 +86,7 @@ def test_unknown_option_names_the_choices_and_the_closest() -> None:
 
 def test_duplicate_name_blames_the_newcomer_and_names_both() -> None:
     @dataclass
-    class Other(Norm):
+    class Other(Unchanging):
         """Another."""
 
     Other.__module__ = "newcomer_module"
@@ -100,19 +101,33 @@ def test_one_class_under_two_names_is_refused() -> None:
         found.add("again", Scaled)
 
 
-class NotDecorated(Norm):
+class NotDecorated(Unchanging):
     """Lost its decorator."""
 
     factor: float = 2.0
 
 
 @dataclass
-class Undocumented(Norm):
+class Misspelled(Norm):
+    """Writes a method that nobody calls."""
+
+    def buld(self, features: int, spatial: int) -> None: ...
+
+
+@dataclass(kw_only=True)
+class Required(Unchanging):
+    """Has a parameter that has to be given."""
+
+    factor: float
+
+
+@dataclass
+class Undocumented(Unchanging):
     factor: float = 2.0
 
 
 @dataclass
-class Untypable(Norm):
+class Untypable(Unchanging):
     """Has a parameter that no command line can give."""
 
     fill: set[int] | bytes | object = 0
@@ -123,7 +138,7 @@ class Mode(Enum):
 
 
 @dataclass
-class Typable(Norm):
+class Typable(Unchanging):
     """Has every type that structured configs know."""
 
     mode: Mode = Mode.on
@@ -135,6 +150,8 @@ class Typable(Norm):
     [
         (NotDecorated, "declares factor.*Write @dataclass"),
         (Undocumented, "needs a docstring"),
+        (Misspelled, r"has no method build\(\), which every norm needs\. Did you mean 'buld'\?"),
+        (Required, r"Required\.factor has no default: every parameter needs one"),
         (Untypable, "cannot be given on the command line"),
         (int, "no technique.*Norm"),
         (Technique, "no technique"),
@@ -178,7 +195,7 @@ def test_registering_without_packaging_reaches_the_command_line(monkeypatch: pyt
 
 def edition(factor: float, source: str) -> type[Technique]:
     @dataclass
-    class Edited(Norm):
+    class Edited(Unchanging):
         """Scales."""
 
         scale: float = factor
@@ -219,7 +236,7 @@ def test_what_a_session_registers_is_identified_by_its_source(tmp_path: Any, mon
 
 
 @dataclass
-class WithPath(Norm):
+class WithPath(Unchanging):
     """Has a parameter that no identity can be made of."""
 
     path: Path = Path()

@@ -382,11 +382,22 @@ def test_what_is_no_source_is_one_sentence(plain: str) -> None:
         with pytest.raises(ConfigError, match=f"init_from={text}: .*{message}"):
             locate(text, "outputs")
     shutil.copytree("outputs/digits-mlp", "outputs/twin")
-    with pytest.raises(ConfigError, match=r"several sweeps have this arm: outputs/digits-mlp.*, outputs/twin"):
-        locate(plain, "outputs")
     next(Path("outputs/twin").rglob("record.json")).write_text("{")
     with pytest.raises(ConfigError, match="cannot be read as a run's record"):
         locate(str(next(Path("outputs/twin").iterdir())), "outputs")
+
+
+def test_of_two_folders_with_one_arm_the_one_with_more_finished_runs_is_taken(plain: str) -> None:
+    shutil.copytree("outputs/digits-mlp", "outputs/earlier")
+    for record in Path("outputs/earlier").rglob("record.json"):
+        record.write_text(record.read_text().replace('"finished"', '"running"'))
+    assert locate(plain, "outputs").folder.parent == Path("outputs/digits-mlp")
+
+
+def test_a_sweep_of_another_name_can_hold_the_source_as_its_scratch_arm(plain: str, short_sweep: Runner) -> None:
+    sweep = short_sweep([SMALL, "name=other", f"init_from={plain}", "init_head=scratch,keep"])
+    assert [str(record.status) for record in sweep.records] == ["finished"] * 2
+    assert plain in {record.facts.arm_hash for record in sweep.records}
 
 
 @pytest.mark.parametrize(

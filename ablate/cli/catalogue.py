@@ -31,7 +31,7 @@ _USAGE = """\
   python -m ablate summary norm=bn opt=sgd         what that network costs and sees; -m: every arm
   python -m ablate runs \\[NAME]                     what has been run
   python -m ablate new plugin NAME --kind norm     a plugin of your own, to begin with
-  python -m ablate --plugin FILE …                 with the options of a Python file; ABLATE_PLUGINS names several
+  python -m ablate --plugin FILE …                 with the options of a Python file (or ABLATE_PLUGINS)
 """
 
 
@@ -80,7 +80,11 @@ def plugins(arguments: Sequence[str] = ()) -> None:
     for argument in arguments:
         kind, _, name = argument.partition("=")
         if kind not in KINDS:
-            raise ConfigError(f"plugins {argument}: there is no kind '{kind}'. Kinds: {', '.join(KINDS)}.")
+            meant = [f"{k}={kind}" for k in KINDS if kind in registry().options(k)]
+            hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
+            raise ConfigError(f"plugins {argument}: there is no kind '{kind}'.{hint} Kinds: {', '.join(KINDS)}.")
+    for argument in arguments:
+        kind, _, name = argument.partition("=")
         if name:
             _print_option(registry().get(kind, name))
         else:
@@ -120,15 +124,20 @@ def _print_option(option: Option) -> None:
     out.print(
         f"[bold cyan]{option.kind}={option.name}[/]  {option.distribution} {option.version}, {option.cls.__module__}"
     )
-    out.print(Padding(Text(inspect.getdoc(option.cls) or ""), (0, 0, 0, 2)))
+    out.print(Padding(Text(_reflowed(inspect.getdoc(option.cls) or "")), (0, 0, 0, 2)))
     for base in dict.fromkeys(_owner(option.cls, f.name) for f in option.fields):
         _, _, shared = (inspect.getdoc(base) or "").partition("\n\n")
         if base is not option.cls and shared:
-            out.print(Padding(Text(f"\nAs every {base.__name__}:\n{shared}"), (0, 0, 0, 2)))
+            out.print(Padding(Text(f"\nAs every {base.__name__}:\n{_reflowed(shared)}"), (0, 0, 0, 2)))
     prefix = f"reg.{option.name}" if option.kind == "reg" else option.kind
     for name, parameter in zip((f.name for f in option.fields), _parameters(option), strict=True):
         kind = _type_text(option.cls, name)
         out.print(f"  [cyan]{prefix}.{escape(parameter)}[/]  {escape(kind)}")
+
+
+def _reflowed(doc: str) -> str:
+    """Return the paragraphs of a docstring each on one line, for the screen to break."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in doc.split("\n\n"))
 
 
 def _parameters(option: Option) -> list[str]:

@@ -98,7 +98,7 @@ def arms_table(sweep: Sweep) -> Table:
     if console().width < _FULL:
         heads = heads[:3]
     for head in heads:
-        table.add_column(head, justify="right")
+        table.add_column(head, justify="right", overflow="fold")
     arms = list(_ranked(frame, sweep.higher_is_better))
     statuses = [Text.from_markup(_statuses(arm["status"])) for arm in arms]
     table.add_column("status", no_wrap=True, min_width=max(text.cell_len for text in statuses))
@@ -118,13 +118,13 @@ def arms_table(sweep: Sweep) -> Table:
 
 
 def _ranked(frame: pd.DataFrame, higher_is_better: bool) -> Iterator[pd.DataFrame]:
-    """Yield each arm's rows, by mean best metric; arms without one come last."""
+    """Yield each arm's rows, by mean best metric; arms without one, or of which no run has finished, come last."""
     arms = [rows for _, rows in frame.groupby("arm_hash", sort=False)]
     sign = -1 if higher_is_better else 1
 
-    def rank(arm: pd.DataFrame) -> tuple[bool, float]:
+    def rank(arm: pd.DataFrame) -> tuple[bool, bool, float]:
         mean = arm["best"].mean()
-        return bool(pd.isna(mean)), sign * float(mean)
+        return not (arm["status"] == Status.finished).any(), bool(pd.isna(mean)), sign * float(mean)
 
     return iter(sorted(arms, key=rank))
 

@@ -100,7 +100,7 @@ def _takes_no_part(key: str, config: Config) -> str:
     """Say what does not use the factor: ``model=lstm takes no part in pool``."""
     model = f"model={config.choices()['model']}"
     if key == "loss":
-        return f"the task of data={config.choices()['data']} gives loss no choice"
+        return f"on data={config.choices()['data']} these losses are one"
     if config.source is not None and key.partition(".")[0] in ("init", "init_head"):
         return f"init_from={config.source.reference} leaves nothing in this {model} to {key}"
     return f"{key} plays no role in this {model}" if key.startswith("model.") else f"{model} takes no part in {key}"

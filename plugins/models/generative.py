@@ -40,7 +40,7 @@ class GAN(Model):
 
     Both have an optimizer, a schedule and the penalties of their own weights, and the gradient is clipped for each.
     Judged by the maximum mean discrepancy of generated and real examples. train/loss and val/loss are G's. Labels play
-    no part: data.label_noise changes nothing.
+    no part.
     """
 
     goal: ClassVar[Task | None] = Task.generation
