@@ -27,6 +27,7 @@ FAULTS: list[tuple[type[Technique], str]] = [
     (everywhere.FailsWithTwoFlags, "builds_from_valid_parameters"),
     (everywhere.HoldsALambda, "can_be_pickled"),
     (everywhere.WaivesNothing, "waives_what_there_is"),
+    (everywhere.IgnoresItsGain, "uses_every_parameter"),
     # activations
     (activations.ChangesDtype, "keeps_the_dtype"),
     (activations.WidensBFloat16, "keeps_the_dtype"),

@@ -39,7 +39,7 @@ def moves_running_statistics_by_momentum(technique: Norm) -> None:
                 demand(
                     torch.allclose(now, expected),
                     f"{place.where} after a batch of {float(batch[0]):.3g} with momentum={momentum} {name} is "
-                    f"{float(now[0]):.3g}, not {float(expected[0]):.3g}. Is it (1 - momentum) · batch, or divided by N?",
+                    f"{float(now[0]):.3g}, not {float(expected[0]):.3g}. Is it (1 - momentum) · batch, or over N?",
                 )
 
 
