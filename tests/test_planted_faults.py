@@ -27,16 +27,20 @@ FAULTS: list[tuple[type[Technique], str]] = [
     (everywhere.FailsWithTwoFlags, "builds_from_valid_parameters"),
     (everywhere.HoldsALambda, "can_be_pickled"),
     (everywhere.WaivesNothing, "waives_what_there_is"),
+    (everywhere.IgnoresItsGain, "uses_every_parameter"),
     # activations
     (activations.ChangesDtype, "keeps_the_dtype"),
+    (activations.WidensBFloat16, "keeps_the_dtype"),
     (activations.InPlace, "leaves_its_input_alone"),
     (activations.Detached, "has_the_right_gradient"),
+    (activations.DetachedInTraining, "has_the_right_gradient"),
     (activations.Overflows, "has_finite_gradients"),
     (activations.Flattens, "keeps_its_shape"),
     (activations.MixesExamples, "does_not_mix_examples"),
     (activations.OnlyInTraining, "is_the_same_in_evaluation"),
     (activations.KeepsNoState, "comes_back_from_its_state_dict"),
     (activations.SharesItsCopy, "can_be_copied"),
+    (activations.ForgetsItsCopy, "can_be_copied"),
     (activations.NumpyNoise, "repeats_with_its_seed"),
     (activations.NeedsTheCPU, "builds_on_the_meta_device"),
     # initialisers
@@ -45,9 +49,12 @@ FAULTS: list[tuple[type[Technique], str]] = [
     (weights.FillsTheFirst, "fills_every_weight"),
     # normalisations
     (weights.InvertedMomentum, "moves_running_statistics_by_momentum"),
+    (weights.AddsUp, "moves_running_statistics_by_momentum"),
+    (weights.BiasedVariance, "moves_running_statistics_by_momentum"),
     (weights.BatchInEvaluation, "does_not_mix_examples"),
     (weights.MovesInEvaluation, "stays_as_it_is_in_evaluation"),
     (weights.FrozenWeight, "reparametrizes_every_layer"),
+    (weights.ForgetsItsScale, "reparametrizes_every_layer"),
     # pooling
     (regularizers.CountsPadding, "keeps_a_constant_constant"),
     (regularizers.MixesChannels, "does_not_mix_channels"),
@@ -55,9 +62,12 @@ FAULTS: list[tuple[type[Technique], str]] = [
     # regularizers
     (regularizers.AlwaysDrops, "does_nothing_in_evaluation"),
     (regularizers.DropsWithoutRescaling, "keeps_the_expectation"),
+    (regularizers.RescalesByTooMuch, "keeps_the_expectation"),
     (regularizers.L1OnBiases, "leaves_biases_alone"),
+    (regularizers.L1OnLaterBiases, "leaves_biases_alone"),
     (regularizers.WithoutGradient, "has_a_scalar_penalty"),
     (regularizers.ManyPenalties, "has_a_scalar_penalty"),
+    (regularizers.ShrinksInPlace, "has_a_scalar_penalty"),
     (regularizers.ChangesTheBatch, "leaves_the_batch_alone"),
     (regularizers.GlobalNoise, "transforms_by_the_generator"),
     (regularizers.DropsExamples, "keeps_the_batch"),
@@ -65,10 +75,12 @@ FAULTS: list[tuple[type[Technique], str]] = [
     (regularizers.OneCallback, "gives_lightning_callbacks"),
     # optimizers
     (steps.Ascends, "solves_a_quadratic"),
+    (steps.Crawls, "solves_a_quadratic"),
     (steps.StateElsewhere, "resumes_from_its_state_dict"),
     (steps.FixedRate, "obeys_the_learning_rate"),
     (steps.DecaysAll, "leaves_what_has_no_gradient_alone"),
     (steps.NoClosure, "calls_its_closure"),
+    (steps.NoGradients, "calls_its_closure"),
     (steps.NoLoss, "calls_its_closure"),
     (steps.SharesItsCount, "repeats_itself"),
     (steps.Float32State, "keeps_the_precision"),
@@ -78,11 +90,13 @@ FAULTS: list[tuple[type[Technique], str]] = [
     (losses.Gains, "prefers_the_right_prediction"),
     (losses.LogOfSoftmax, "is_a_finite_scalar"),
     (losses.HalfDetached, "has_the_right_loss_gradient"),
+    (losses.FirstPixel, "looks_at_most_of_the_prediction"),
     (losses.IndicesAlone, "takes_soft_targets_or_says_no"),
     # schedules
     (steps.NeverMoves, "moves_the_rate"),
     (steps.GoesNegative, "has_rates_that_can_be_trained_with"),
     (steps.CyclesBetas, "changes_the_rate_alone"),
+    (steps.ShrinksWeights, "changes_the_rate_alone"),
     (steps.CountsInAClosure, "resumes_its_schedule"),
     # models
     (networks.WithoutCarry, "sees_all_of_its_input"),
@@ -96,10 +110,14 @@ FAULTS: list[tuple[type[Technique], str]] = [
     (tables.NoSeed, "splits_by_its_seed"),
     (tables.GlobalSplit, "repeats_its_split"),
     (tables.Leaks, "keeps_its_splits_apart"),
+    (tables.LeaksIntoValidation, "keeps_its_splits_apart"),
+    (tables.TestsOnValidation, "keeps_its_splits_apart"),
     (tables.EmptySplit, "gives_three_splits"),
+    (tables.Unlabelled, "gives_three_splits"),
     (tables.Missing, "gives_finite_float32_inputs"),
     (tables.Doubles, "gives_finite_float32_inputs"),
     (tables.FromMinusOne, "has_targets_of_its_task"),
+    (tables.OneClassPerImage, "has_targets_of_its_task"),
 ]
 
 
@@ -114,6 +132,11 @@ def broken(cls: type[Technique], name: str, **reference: Any) -> str:
 @pytest.mark.parametrize(("cls", "name"), FAULTS, ids=[cls.__name__ for cls, _ in FAULTS])
 def test_a_fault_breaks_the_contract_of_the_table(cls: type[Technique], name: str) -> None:
     assert broken(cls, name).startswith(f"it breaks the contract {name}: ")
+
+
+def test_an_optimizer_whose_closure_has_no_gradients_is_told_so() -> None:
+    sentence = broken(steps.NoGradients, "calls_its_closure")
+    assert "the closure runs without gradients. Call it under torch.enable_grad()." in sentence
 
 
 def adam(technique: Any, params: Any) -> torch.optim.Optimizer:

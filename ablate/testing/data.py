@@ -76,17 +76,15 @@ def splits_by_its_seed(technique: Data) -> None:
 
 @contract("data", scope=Scope.defaults)
 def keeps_its_splits_apart(technique: Data) -> None:
-    """Validation and test hold no training examples, beyond what repeats within the training split itself."""
-    train, *others = technique.load(0)
-    known = _rows(train)
-    repeated = 1 - len(set(known)) / len(known)
-    seen = set(known)
-    for name, split in zip(NAMES[1:], others, strict=True):
-        rows = _rows(split)
-        shared = sum(row in seen for row in rows) / len(rows)
+    """No two splits share examples, beyond what repeats within the training split itself."""
+    rows = dict(zip(NAMES, map(_rows, technique.load(0)), strict=True))
+    repeated = 1 - len(set(rows["train"])) / len(rows["train"])
+    for name, other in (("val", "train"), ("test", "train"), ("test", "val")):
+        seen = set(rows[other])
+        shared = sum(row in seen for row in rows[name]) / len(rows[name])
         demand(
             shared <= 2 * repeated + 0.05,
-            f"{100 * shared:.0f} % of the {name} split is in the training split too. Split first, repeat later.",
+            f"{100 * shared:.0f} % of the {name} split is in the {other} split too. Split first, repeat later.",
         )
 
 

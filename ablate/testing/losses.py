@@ -54,6 +54,20 @@ def has_the_right_loss_gradient(technique: Loss) -> None:
 
 
 @contract("loss")
+def looks_at_most_of_the_prediction(technique: Loss) -> None:
+    """Its gradient reaches more than half of the examples, and of their pixels: some may be right enough already.
+
+    Losses of embeddings are left out: they may choose the pairs that they learn from.
+    """
+    for task in set(tasks(technique)) - {Task.embedding}:
+        prediction, target = pair(task)
+        loss = technique.build(task)(prediction.requires_grad_(), target)
+        (gradient,) = torch.autograd.grad(loss, prediction)  # (B, outputs, *S)
+        reached = float((gradient != 0).any(1).double().mean())
+        demand(reached > 0.5, f"for {task.value} its gradient reaches {100 * reached:.0f} % of them. Average over all.")
+
+
+@contract("loss")
 def averages_over_the_batch(technique: Loss) -> None:
     """The same batch twice over has the same loss: it is a mean, so that the batch size does not scale the rate.
 

@@ -14,27 +14,33 @@ from ablate.testing.stand_ins import network
 
 @contract("norm")
 def moves_running_statistics_by_momentum(technique: Norm) -> None:
-    """``running_mean`` starts at 0 and moves in training: running ← (1 - momentum) · running + momentum · batch.
+    """``running_mean`` starts at 0; it moves in training: running ← (1 - momentum) · running + momentum · batch.
 
-    For buffers of that name and a parameter ``momentum``: torch's definition, which some libraries turn around.
+    So does ``running_var``, by the unbiased variance of the batch, Σ(x - mean)² / (N - 1). For buffers of these names
+    and a parameter ``momentum``: torch's definition, which some libraries turn around.
     """
     momentum = getattr(technique, "momentum", None)
+    if not isinstance(momentum, float):
+        return
     for place in places(technique):
-        module = place.made()
-        running = dict(module.named_buffers()).get("running_mean")
-        if running is None or not isinstance(momentum, float):
-            continue
         x = 3 + place.input()
-        mean = x.mean([d for d in range(x.ndim) if d != 1])
-        demand(not running.any(), f"{place.where} running_mean does not start at zero.")
-        for expected in (momentum * mean, (1 - momentum) * momentum * mean + momentum * mean):
-            module.train()(x)
-            now = dict(module.named_buffers())["running_mean"]
-            demand(
-                torch.allclose(now, expected),
-                f"{place.where} after a batch of mean {float(mean[0]):.3g} with momentum={momentum} the running mean "
-                f"is {float(now[0]):.3g}, not {float(expected[0]):.3g}. Is it (1 - momentum) · batch?",
-            )
+        dims = [d for d in range(x.ndim) if d != 1]
+        for name, batch in (("running_mean", x.mean(dims)), ("running_var", x.var(dims))):  # (C,) each
+            module = place.made().train()
+            expected = dict(module.named_buffers()).get(name)
+            if expected is None:
+                continue
+            started = name == "running_mean" and bool(expected.any())
+            demand(not started, f"{place.where} running_mean does not start at zero.")
+            for _ in range(2):
+                expected = (1 - momentum) * expected + momentum * batch
+                module(x)
+                now = dict(module.named_buffers())[name]
+                demand(
+                    torch.allclose(now, expected),
+                    f"{place.where} after a batch of {float(batch[0]):.3g} with momentum={momentum} {name} is "
+                    f"{float(now[0]):.3g}, not {float(expected[0]):.3g}. Is it (1 - momentum) · batch, or over N?",
+                )
 
 
 @contract("norm", overrides="reparametrize")

@@ -109,11 +109,12 @@ def trained(technique: Optimizer, steps: int) -> list[Tensor]:
     """Return the weights after some steps of ``technique`` on a small network."""
     model = network()
     optimizer = technique.build(model.parameters())
-    x = torch.randn(4, 3, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(16, *size, generator=generator, dtype=torch.float64) for size in ((3, 4, 4), (2,)))
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss: Tensor = model(x).square().mean()
+        loss: Tensor = (model(x) - y).square().mean()
         loss.backward()
         return loss
 

@@ -134,3 +134,41 @@ class NeedsTheCPU(Activation):
 
     def build(self) -> nn.Module:
         return OnTheCPU()
+
+
+@dataclass
+class WidensBFloat16(Activation):
+    """x / 2, by a constant in float32."""
+
+    def build(self) -> nn.Module:
+        return Layer(lambda x, _: x * torch.full((1,), 0.5, device=x.device))
+
+
+@dataclass
+class DetachedInTraining(Activation):
+    """x · sigmoid(x), with the sigmoid detached in training alone."""
+
+    def build(self) -> nn.Module:
+        return Layer(lambda x, training: x * (x.sigmoid().detach() if training else x.sigmoid()))
+
+
+class CopiedAfresh(nn.Module):
+    """Gives a new module out as its copy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slope = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.slope * x
+
+    def __deepcopy__(self, memo: object) -> CopiedAfresh:
+        return CopiedAfresh()
+
+
+@dataclass
+class ForgetsItsCopy(Activation):
+    """a · x with a learned a = 1, which the copy has not learned."""
+
+    def build(self) -> nn.Module:
+        return CopiedAfresh()

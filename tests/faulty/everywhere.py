@@ -160,6 +160,16 @@ class WaivesNothing(Activation):
 
 
 @dataclass
+class IgnoresItsGain(Activation):
+    """tanh(gain · x), it says."""
+
+    gain: float = 1.0
+
+    def build(self) -> nn.Module:
+        return nn.Tanh()
+
+
+@dataclass
 class Sound(Activation):
     """x + sin²(a x) / a (Ziyin et al. 2020, arXiv:2006.08195)."""
 

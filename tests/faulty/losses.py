@@ -73,3 +73,13 @@ class IndicesAlone(Loss):
 
     def build(self, task: Task) -> Criterion:
         return lambda logits, target: F.nll_loss(logits.log_softmax(1), target)
+
+
+@dataclass
+class FirstPixel(Loss):
+    """-log p of the first pixel."""
+
+    tasks: ClassVar[frozenset[Task]] = frozenset({Task.segmentation})
+
+    def build(self, task: Task) -> Criterion:
+        return lambda logits, target: F.cross_entropy(logits[..., 0, 0], target[..., 0, 0])

@@ -132,3 +132,34 @@ class OneCallback(Regularizer):
 
     def callbacks(self, monitor: str, higher_is_better: bool) -> list[Callback]:
         return [self.shared]
+
+
+@dataclass
+class RescalesByTooMuch(Regularizer):
+    """Each unit is zero with probability 1/2, the rest is divided by 0.485 (Srivastava et al. 2014)."""
+
+    def layer(self, features: int, spatial: int) -> nn.Module | None:
+        return Layer(lambda x, training: F.dropout(x, 0.5) * 0.5 / 0.485 if training else x)
+
+
+@dataclass
+class L1OnLaterBiases(Regularizer):
+    """weight · Σ|w|, of all parameters behind the first layer."""
+
+    weight: float = 1e-4
+
+    def penalty(self, model: nn.Module) -> Tensor | None:
+        return self.weight * torch.stack([p.abs().sum() for p in list(model.parameters())[2:]]).sum()
+
+
+@dataclass
+class ShrinksInPlace(Regularizer):
+    """weight · Σw², after w ← 0.9 w."""
+
+    weight: float = 1e-4
+
+    def penalty(self, model: nn.Module) -> Tensor | None:
+        layers = weight_layers(model)
+        for layer in layers:
+            layer.weight.data.mul_(0.9)
+        return self.weight * torch.stack([layer.weight.square().sum() for layer in layers]).sum()

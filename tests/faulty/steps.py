@@ -30,7 +30,7 @@ class Rule(torch.optim.Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
         if closure is not None and self.fault != "no closure":
-            with torch.enable_grad():
+            with torch.set_grad_enabled(self.fault != "no gradients"):
                 loss = closure()
         for group in self.param_groups:
             for w in group["params"]:
@@ -86,6 +86,13 @@ class Ascends(Faulty):
 
 
 @dataclass
+class Crawls(Faulty):
+    """w ← w - lr · g, lr too small to get anywhere."""
+
+    lr: float = 1e-5
+
+
+@dataclass
 class StateElsewhere(Faulty):
     """v ← 0.9 v + g, w ← w - lr · v, v in an attribute."""
 
@@ -111,6 +118,13 @@ class NoClosure(Faulty):
     """w ← w - lr · g; the closure is not called."""
 
     fault: ClassVar[str] = "no closure"
+
+
+@dataclass
+class NoGradients(Faulty):
+    """w ← w - lr · g; the closure is called without gradients."""
+
+    fault: ClassVar[str] = "no gradients"
 
 
 @dataclass
@@ -180,3 +194,14 @@ class CountsInAClosure(Schedule):
             return float(0.9 ** calls[0])
 
         return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+@dataclass
+class ShrinksWeights(Schedule):
+    """factor(t) = 0.9ᵗ, and w ← 0.9 w."""
+
+    def build(self, optimizer: torch.optim.Optimizer, total_steps: int) -> torch.optim.lr_scheduler.LRScheduler | None:
+        for group in optimizer.param_groups:
+            for w in group["params"]:
+                w.data.mul_(0.9)
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: float(0.9**t))

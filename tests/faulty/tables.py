@@ -33,8 +33,15 @@ class Table(Data):
         if self.fault == "global random":
             return random_split(x, y, int(torch.randint(1000, ())))
         splits = random_split(x, y, 0 if self.fault == "no seed" else seed)
+        some = Examples(*(t[:12] for t in splits.train))
         if self.fault == "leaks":
-            return Splits(splits.train, splits.val, Examples(*(t[:12] for t in splits.train)))
+            return splits._replace(test=some)
+        if self.fault == "leaks into validation":
+            return splits._replace(val=some)
+        if self.fault == "tests on validation":
+            return splits._replace(test=splits.val)
+        if self.fault == "unlabelled":
+            return splits._replace(train=Examples(splits.train.x, splits.train.y[:-1]))
         return splits._replace(val=Examples(x[:0], y[:0])) if self.fault == "empty" else splits
 
 
@@ -85,3 +92,35 @@ class FromMinusOne(Table):
     """Classes from -1."""
 
     fault: ClassVar[str] = "labels"
+
+
+@dataclass
+class LeaksIntoValidation(Table):
+    """Training examples in the validation split."""
+
+    fault: ClassVar[str] = "leaks into validation"
+
+
+@dataclass
+class TestsOnValidation(Table):
+    """The validation split again as the test split."""
+
+    __test__ = False
+    fault: ClassVar[str] = "tests on validation"
+
+
+@dataclass
+class Unlabelled(Table):
+    """One target fewer than inputs."""
+
+    fault: ClassVar[str] = "unlabelled"
+
+
+@dataclass
+class OneClassPerImage(Data):
+    """Images (1, 4, 4) to segment, with one class for all pixels."""
+
+    task: ClassVar[Task] = Task.segmentation
+
+    def load(self, seed: int) -> Splits:
+        return random_split(torch.randn(60, 1, 4, 4), torch.arange(60) % 3, seed)
