@@ -21,7 +21,7 @@ sweep: $(VENV)/.installed ## train the four arms of norm=bn,none opt=sgd,adam; S
 	$(BIN)/python -m ablate -m $(SWEEP)
 
 test: $(VENV)/.installed-extras $(VENV)/.installed-wrappers ## run the tests; ARGS="-k norm" goes to pytest
-	PYTHONPATH=$(abspath $(VENV)/extras) $(BIN)/python -m pytest $(ARGS)
+	PYTHONPATH=$(abspath $(VENV)/extras) $(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(VENV)/.installed ## check style, types and the direction of imports
 	$(BIN)/ruff check .

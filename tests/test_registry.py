@@ -14,7 +14,7 @@ from ablate import hookspecs
 from ablate.discovery import Plugin, Source
 from ablate.errors import ConfigError, PluginError
 from ablate.registry import Registry, registry
-from ablate.techniques import KINDS, Technique
+from ablate.techniques import KINDS, Norm, Technique
 from tests.helpers import Unchanging
 
 
