@@ -1,4 +1,4 @@
-"""The contract kit finds what is wrong: each technique of ``faulty.py`` fails, by the contract that the table names."""
+"""The contract kit finds what is wrong: each technique of ``faulty/`` fails, by the contract that the table names."""
 
 from __future__ import annotations
 

@@ -97,8 +97,11 @@ def arms_table(sweep: Sweep) -> Table:
     heads = ["seeds", "steps to target", f"best {metric}", f"final {metric}", "area val/loss", "seconds"]
     if console().width < _FULL:
         heads = heads[:3]
+    needed = sum(min(column.min_width or 0, room) + 3 for column in table.columns) + sum(len(h) + 3 for h in heads) + 9
     for head in heads:
-        table.add_column(head, justify="right", overflow="fold")
+        # Where one line of heads is too wide, rich would rather cut the last column than break them.
+        text = "\n".join(head.rsplit(" ", 1)) if needed > console().width else head
+        table.add_column(text, justify="right", overflow="fold")
     arms = list(_ranked(frame, sweep.higher_is_better))
     statuses = [Text.from_markup(_statuses(arm["status"])) for arm in arms]
     table.add_column("status", no_wrap=True, min_width=max(text.cell_len for text in statuses))
