@@ -18,7 +18,6 @@ import json
 import os
 import re
 import socket
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -30,6 +29,7 @@ import numpy.typing as npt
 import yaml
 from filelock import FileLock, Timeout
 
+from ablate.atomic import atomic, unwritable, write_atomically
 from ablate.config import Config
 from ablate.errors import RecordError
 
@@ -217,16 +217,6 @@ def _reason(error: Exception) -> str:
     return "it lacks some of its fields" if isinstance(error, TypeError) else str(error)
 
 
-def check_writable(folder: Path) -> None:
-    """Make ``folder``; raise ``RecordError`` where that, or writing into it, is impossible."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise unwritable(folder, error) from error
-
-
 def find(root: Path) -> tuple[list[Record], list[str]]:
     """Return every record under ``root``, by arm and seed, and a sentence for each that cannot be read."""
     records, problems = [], []
@@ -246,35 +236,6 @@ def write_curves(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
         writer = csv.DictWriter(file, names, restval="")
         writer.writeheader()
         writer.writerows({name: f"{value:.8g}" for name, value in row.items()} for row in rows)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write ``text`` to ``path``: readers see the old content or the new, never half."""
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-@contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that replaces it on success and is removed on failure."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise unwritable(path.parent, error) from error
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def unwritable(folder: Path, error: OSError) -> RecordError:
-    """Return the error to raise for a folder that cannot be written."""
-    return RecordError(f"{folder} cannot be written ({error.strerror}). Choose another output_dir.")
 
 
 def _alive(pid: int | None, host: str | None) -> bool:

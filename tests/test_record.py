@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ablate.atomic import write_atomically
 from ablate.config import Config
 from ablate.errors import RecordError
-from ablate.record import Record, Status, find, open_record, read, write_atomically, write_curves
+from ablate.record import Record, Status, find, open_record, read, write_curves
 
 Maker = Callable[..., Config]
 

@@ -394,10 +394,11 @@ def test_of_two_folders_with_one_arm_the_one_with_more_finished_runs_is_taken(pl
     assert locate(plain, "outputs").folder.parent == Path("outputs/digits-mlp")
 
 
-def test_a_sweep_of_another_name_can_hold_the_source_as_its_scratch_arm(plain: str, short_sweep: Runner) -> None:
-    sweep = short_sweep([SMALL, "name=other", f"init_from={plain}", "init_head=scratch,keep"])
+def test_a_sweep_of_another_name_can_hold_the_source_as_its_scratch_arm(short_sweep: Runner) -> None:
+    source = ablate.run(ablate.compose(short(SMALL))).facts.arm_hash
+    sweep = short_sweep([SMALL, "name=other", f"init_from={source}", "init_head=scratch,keep"])
     assert [str(record.status) for record in sweep.records] == ["finished"] * 2
-    assert plain in {record.facts.arm_hash for record in sweep.records}
+    assert source in {record.facts.arm_hash for record in sweep.records}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.plugins.hparams import summary_v2 as hparams
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from ablate.record import Record, Status, atomic
+from ablate.atomic import atomic
+from ablate.record import Record, Status
 from ablate.report.style import level_text
 
 _SUFFIX = ".hparams"

@@ -11,11 +11,12 @@ from pathlib import Path
 from hydra.core.config_loader import ConfigLoader
 
 from ablate import composition, overrides, transfer
+from ablate.atomic import check_writable
 from ablate.config import Config, to_config
 from ablate.errors import ConfigError
 from ablate.metrics import JUDGES
 from ablate.overrides import Setting
-from ablate.record import Record, check_writable, open_record
+from ablate.record import Record, open_record
 from ablate.results import Sweep
 from ablate.sweeps.design import Arm, Factor, full
 from ablate.sweeps.idle import Prober, refuse_idle_factors, refuse_idle_settings

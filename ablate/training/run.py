@@ -29,11 +29,12 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from ablate.accounting.layers import account
 from ablate.accounting.memory import state_bytes
 from ablate.assembly import build
+from ablate.atomic import write_atomically
 from ablate.config import Config, TrainerConfig
 from ablate.dataset import Batches, prepare, training_batches
 from ablate.errors import ConfigError
 from ablate.module import AblationModule
-from ablate.record import Record, Status, open_record, write_atomically
+from ablate.record import Record, Status, open_record
 from ablate.training.logger import CurveLogger, EventLogger
 
 EVALUATION_BATCH = 1024  # evaluation needs no gradients: larger batches, fewer calls

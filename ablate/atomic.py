@@ -1,0 +1,50 @@
+"""Writing to disk: a file is there whole, as it was or as it is to be, or one sentence says why it cannot be."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ablate.errors import RecordError
+
+
+def check_writable(folder: Path) -> None:
+    """Make ``folder``; raise ``RecordError`` where that, or writing into it, is impossible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write ``text`` to ``path``: readers see the old content or the new, never half."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that replaces it on success and is removed on failure."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise unwritable(path.parent, error) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def unwritable(folder: Path, error: OSError) -> RecordError:
+    """Return the error to raise for a folder that cannot be written."""
+    return RecordError(f"{folder} cannot be written ({error.strerror}). Choose another output_dir.")
