@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import pytest
@@ -111,3 +115,15 @@ def short(*settings: str) -> list[str]:
     if "trainer.max_steps" in said:
         said.add("trainer.max_epochs")
     return [*settings, *(f"{key}={value}" for key, value in _SHORT.items() if key not in said)]
+
+
+def python(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Call this Python as a person would, with ``environment`` beside what is set already."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )

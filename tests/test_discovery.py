@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from ablate.cli.main import main
 from ablate.discovery import Plugin, Source, installed
 from ablate.errors import ConfigError
 from ablate.registry import Registry, registry
+from tests import helpers
 from tests.helpers import Unchanging, short
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -200,16 +202,7 @@ def python(tmp_path: Path) -> Run:
         (folder / "entry_points.txt").write_text(f"[ablate]\n{name} = {name}\n")
     path = os.pathsep.join([str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
 
-    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, *arguments],
-            env={**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
-
-    return call
+    return functools.partial(helpers.python, PYTHONPATH=path)
 
 
 def test_listings_name_what_is_broken(python: Run) -> None:

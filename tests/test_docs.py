@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ablate.techniques import KINDS
+from tests.helpers import python
 
 GUIDE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
@@ -36,16 +35,6 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> str:
     return os.pathsep.join(map(str, files))
 
 
-def python(plugins: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env={**os.environ, "ABLATE_PLUGINS": plugins, "PYTHONIOENCODING": "utf-8"},
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-
-
 def test_every_kind_is_explained_with_an_option() -> None:
     assert {kind for snippet in SNIPPETS for kind, _ in options(snippet)} == set(KINDS)
     for kind, base in KINDS.items():
@@ -53,7 +42,8 @@ def test_every_kind_is_explained_with_an_option() -> None:
 
 
 def test_every_snippet_keeps_its_contract(plugins: str) -> None:
-    done = python(plugins, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "ablate.testing", "-k", "file:")
+    pytest_call = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "ablate.testing", "-k", "file:")
+    done = python(*pytest_call, ABLATE_PLUGINS=plugins)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     counted = re.search(r"(\d+) passed", done.stdout)
     assert counted
@@ -66,6 +56,7 @@ def test_every_option_in_it_trains(plugins: str) -> None:
     short = ["trainer.max_steps=2", "trainer.validations=1"]
     runs = [[f"{kind}={name}", *NEEDS.get(kind, []), *short] for kind, name in found]
     # All in one process: to import torch and lightning takes longer than the runs.
-    done = python(plugins, "-c", f"import ablate\nfor s in {runs!r}: print(ablate.run(ablate.compose(s)).status)")
+    code = f"import ablate\nfor s in {runs!r}: print(ablate.run(ablate.compose(s)).status)"
+    done = python("-c", code, ABLATE_PLUGINS=plugins)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split().count("finished") == len(found)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,7 @@ from ablate.cli.main import main
 from ablate.errors import PluginError
 from ablate.record import find
 from ablate.registry import Registry, registry
-from tests.helpers import short
+from tests.helpers import python, short
 
 TEXT = """
 from dataclasses import dataclass
@@ -56,16 +54,6 @@ def own(monkeypatch: pytest.MonkeyPatch) -> Registry:
         monkeypatch.setattr(f"ablate.{module}.registry", lambda: fresh)
     assert isinstance(fresh, Registry)
     return fresh
-
-
-def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
 
 
 def version(path: Path) -> str:

@@ -15,6 +15,7 @@ from ablate.cli.main import main
 from ablate.errors import ConfigError
 from ablate.scaffold import write_plugin
 from ablate.techniques import KINDS
+from tests.helpers import python
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +28,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def python(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def with_plugins(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join(filter(None, [str(installed), os.environ.get("PYTHONPATH", "")]))
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env={**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+    return python(*arguments, PYTHONPATH=path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -61,18 +56,18 @@ def test_every_one_passes_its_own_tests(installed: Path, tmp_path: Path) -> None
     tests = tmp_path / "test_contracts.py"
     lines = [f'test_{kind} = contract_tests("ablate-my-{kind}")' for kind in KINDS]
     tests.write_text("\n".join(["from ablate.testing import contract_tests", *lines]), encoding="utf-8")
-    done = python(installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests))
+    done = with_plugins(installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert "skipped" not in done.stdout
 
 
 def test_every_one_takes_part_in_a_run(installed: Path) -> None:
     arguments = [f"{kind}=my_{kind}" for kind in KINDS if kind not in ("pool", "loss")]
-    done = python(installed, "-m", "ablate", *arguments, "trainer.max_steps=2", "trainer.validations=1")
+    done = with_plugins(installed, "-m", "ablate", *arguments, "trainer.max_steps=2", "trainer.validations=1")
     assert done.returncode == 0, done.stderr
-    done = python(installed, "-m", "ablate", "data=diabetes", "loss=my_loss", "trainer.max_steps=2")
+    done = with_plugins(installed, "-m", "ablate", "data=diabetes", "loss=my_loss", "trainer.max_steps=2")
     assert done.returncode == 0, done.stderr
-    done = python(installed, "-m", "ablate", "model=cnn", "pool=my_pool", "trainer.max_steps=2")
+    done = with_plugins(installed, "-m", "ablate", "model=cnn", "pool=my_pool", "trainer.max_steps=2")
     assert done.returncode == 0, done.stderr
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -17,20 +16,14 @@ from torch import nn
 import ablate
 from ablate.techniques import KINDS, Activation
 from ablate.testing import Contract, ContractError, check, contract_tests, contracts, suite
+from tests.helpers import python
 
 DOCS = Path(__file__).parent.parent / "docs" / "testing.md"
 
 
 def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Call pytest in an empty folder, with no settings but its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+    return python("-m", "pytest", "-p", "no:cacheprovider", *arguments, cwd=folder)
 
 
 def ids(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -148,13 +141,13 @@ def test_the_documentation_lists_every_contract() -> None:
 
 def test_importing_ablate_does_not_import_the_kit() -> None:
     code = "import sys, ablate; ablate.register; print('ablate.testing' in sys.modules, 'pytest' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
+    done = python("-c", code)
     assert done.stdout.split() == ["False", "False"]
 
 
 def test_without_hypothesis_the_import_says_what_to_install() -> None:
     code = "import sys; sys.modules['hypothesis'] = None; import ablate.testing"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
+    done = python("-c", code)
     assert done.stderr.strip().endswith("ablate.testing needs hypothesis: pip install 'lightning-ablate[test]'.")
 
 

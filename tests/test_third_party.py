@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from ablate import technique
 from ablate.errors import ConfigError
 from ablate.record import Status, find
 from ablate.techniques import Norm, Optimizer
+from tests.helpers import python
 
 SOURCE = Path(__file__).parent / "third_party" / "ablate-extras"
 Array = npt.NDArray[np.float64]
@@ -36,21 +35,9 @@ def version() -> str:
         )
 
 
-def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Call this Python in ``folder``."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-
-
 def ablate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Call ``python -m ablate`` in ``folder``, as a person would."""
-    return python(folder, "-m", "ablate", *arguments)
+    return python("-m", "ablate", *arguments, cwd=folder)
 
 
 def options_of(kind: str, listing: str) -> list[str]:
@@ -94,7 +81,7 @@ def test_help_imports_it_but_neither_torch_nor_lightning(tmp_path: Path) -> None
         "    print(*sys.modules, sep='\\n', file=sys.stderr)\n",
         encoding="utf-8",
     )
-    done = python(tmp_path, str(script))
+    done = python(str(script), cwd=tmp_path)
     assert "dyt" in options_of("norm", done.stdout)
     imported = set(done.stderr.split())
     assert "ablate_extras" in imported

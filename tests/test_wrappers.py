@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from ablate.record import Status, find
-from tests.helpers import short
+from tests.helpers import python, short
 
 FOLDER = Path(os.environ.get("ABLATE_WRAPPERS", Path(sys.prefix) / "wrappers"))
 pytestmark = pytest.mark.skipif(
@@ -38,16 +39,7 @@ def ablate(tmp_path: Path) -> Run:
     (tmp_path / "site" / "sitecustomize.py").write_text(OPERATORS)
     path = os.pathsep.join([str(tmp_path / "site"), os.environ.get("PYTHONPATH", ""), str(FOLDER)])
 
-    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "ablate", *arguments],
-            env={**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
-
-    return call
+    return functools.partial(python, "-m", "ablate", PYTHONPATH=path)
 
 
 def brought(listing: str, kind: str, distribution: str) -> set[str]:
