@@ -410,6 +410,7 @@ def test_a_sweep_of_another_name_can_hold_the_source_as_its_scratch_arm(short_sw
         (("init_from=HASH", "init=he,xavier"), "leaves nothing in this model=mlp to init: init=he and init=xavier"),
         (("data=wine", SMALL, "init_from=HASH", "init_head=keep,new"), "leaves nothing in this model=mlp to init_head"),
         (("init_from=HASH,'HASH'",), "the same setting, written twice|there twice"),
+        (("init_from=HASH,HASH/seed=0", "init_head=scratch,keep"), "init_head=scratch, which starts from neither"),
     ],
 )
 def test_false_comparisons_are_refused(plain: str, arguments: tuple[str, ...], message: str) -> None:

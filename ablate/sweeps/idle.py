@@ -59,6 +59,11 @@ def refuse_idle_factors(arms: Sequence[tuple[Arm, Config]], factors: Sequence[Fa
             for earlier in factor.levels[: factor.levels.index(level)]:
                 other = configs[frozenset({**arm, factor.key: earlier}.items())]
                 pair = f"{factor.key}={earlier} and {factor.key}={level}"
+                if other.arm_hash == config.arm_hash and arm.get("init_head") == "scratch":
+                    raise ConfigError(
+                        f"{pair} make the same run with init_head=scratch, which starts from neither. "
+                        "Sweep init_head=scratch with one of them."
+                    )
                 if other.arm_hash == config.arm_hash:
                     raise ConfigError(
                         f"{pair} are the same setting{_elsewhere(arm, factor)}, written twice. Drop one of them."
