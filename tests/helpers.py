@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,3 +128,10 @@ def python(*arguments: str, cwd: Path | None = None, **environment: str) -> subp
         encoding="utf-8",
         check=False,
     )
+
+
+def module(name: str, **attributes: Any) -> types.ModuleType:
+    """Return a module with these attributes, as a plugin would be imported."""
+    made = types.ModuleType(name)
+    vars(made).update(attributes)
+    return made

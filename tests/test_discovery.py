@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,7 +21,7 @@ from ablate.discovery import Plugin, Source, installed
 from ablate.errors import ConfigError
 from ablate.registry import Registry, registry
 from tests import helpers
-from tests.helpers import Unchanging, short
+from tests.helpers import Unchanging, module, short
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -41,12 +40,6 @@ class NotDecorated(Unchanging):
     """Lost its decorator."""
 
     factor: float = 2.0
-
-
-def module(name: str, **attributes: Any) -> types.ModuleType:
-    made = types.ModuleType(name)
-    vars(made).update(attributes)
-    return made
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from ablate.discovery import Plugin, Source
 from ablate.errors import ConfigError, PluginError
 from ablate.registry import Registry, registry
 from ablate.techniques import KINDS, Norm, Technique
+from tests import helpers
 from tests.helpers import Unchanging
 
 
@@ -23,12 +24,6 @@ class Scaled(Unchanging):
     """Scales."""
 
     factor: float = 2.0
-
-
-def plugin(module: str, **attributes: Any) -> types.ModuleType:
-    made = types.ModuleType(module)
-    vars(made).update(attributes)
-    return made
 
 
 def loaded(*plugins: types.ModuleType) -> Registry:
@@ -50,7 +45,7 @@ def registering(module: str, name: str, technique: type[Technique]) -> types.Mod
     def register_techniques(register: hookspecs.Register) -> None:
         register(name, technique)
 
-    return plugin(module, register_techniques=register_techniques)
+    return helpers.module(module, register_techniques=register_techniques)
 
 
 def test_every_kind_has_the_options_of_the_catalogue() -> None:

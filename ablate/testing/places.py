@@ -5,8 +5,9 @@ Shapes: B examples · C channels or features · T time · H, W height and width.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from ablate.kit import initialize
 from ablate.techniques import Activation, DataSpec, Model, Norm, Pool, Regularizer, Task, Technique
 from ablate.testing.contract import RefusedError, demand
 from ablate.testing.stand_ins import Scaled, kit
+
+T = TypeVar("T")
 
 EXAMPLES = 6
 FEATURES = 8
@@ -60,14 +63,19 @@ def places(technique: Technique) -> list[Place]:
 
     Raises ``RefusedError`` if it refuses all.
     """
+    return not_refused(_candidates(technique), lambda place: place.build())
+
+
+def not_refused(candidates: Iterable[T], attempt: Callable[[T], object]) -> list[T]:
+    """Return those that ``attempt`` does not refuse with a ``ValueError``; raise ``RefusedError`` if it refuses all."""
     found, refusal = [], None
-    for place in _candidates(technique):
+    for candidate in candidates:
         try:
-            place.build()
+            attempt(candidate)
         except (ValueError, AblateError) as error:
             refusal = error
         else:
-            found.append(place)
+            found.append(candidate)
     if not found and refusal is not None:
         raise RefusedError(str(refusal)) from refusal
     return found

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from ablate.dataset import prepare
-from ablate.errors import AblateError
 from ablate.kit import initialize
 from ablate.techniques import (
     Data,
@@ -19,8 +18,7 @@ from ablate.techniques import (
     Task,
     Technique,
 )
-from ablate.testing.contract import RefusedError
-from ablate.testing.places import EXAMPLES, INPUTS, OUTPUTS, places
+from ablate.testing.places import EXAMPLES, INPUTS, OUTPUTS, not_refused, places
 from ablate.testing.stand_ins import network
 
 SPECS = (
@@ -92,17 +90,7 @@ def regularized(technique: Regularizer) -> list[Tensor]:
 
 def accepted(technique: Regularizer) -> list[DataSpec]:
     """Return the specs whose batches ``technique`` can transform; raises ``RefusedError`` if there is none."""
-    found, refusal = [], None
-    for spec in SPECS:
-        try:
-            technique.transform(*batch(spec), spec, torch.Generator().manual_seed(0))
-        except (ValueError, AblateError) as error:
-            refusal = error
-        else:
-            found.append(spec)
-    if not found and refusal is not None:
-        raise RefusedError(str(refusal)) from refusal
-    return found
+    return not_refused(SPECS, lambda spec: technique.transform(*batch(spec), spec, torch.Generator().manual_seed(0)))
 
 
 def trained(technique: Optimizer, steps: int) -> list[Tensor]:
