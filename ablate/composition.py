@@ -63,6 +63,8 @@ def compose(arguments: Sequence[str] = ()) -> Config:
         warnings.warn(warning, stacklevel=2)
     with config_loader() as loader:
         settings = overrides.parse(arguments, loader)
+        if wrong := [setting.text for setting in settings if setting.key in overrides.OF_SWEEP]:
+            raise ConfigError(f"{wrong[0]}: this belongs to a sweep, and so to ablate.sweep or the command line.")
         for warning in overrides.check(settings, sweep=False, defaults=defaults(), presets=presets(loader)):
             warnings.warn(warning, stacklevel=2)
         config = to_config(load(loader, overrides.quoted(arguments)))

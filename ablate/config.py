@@ -85,9 +85,8 @@ class InitHead(Enum):
 class Config:
     """One run: the technique of each kind, the trainer, and the settings that are no part of its identity but the seed.
 
-    ``name`` is the sweep's folder, ``label`` the arm's, ``target`` the metric for "steps to target", ``cost`` whether
-    the report shows what the arms cost. ``init_from`` names the run whose weights this one starts from: its folder, an
-    arm's folder or hash (each run then takes the run of its own seed), or ``<hash>/seed=<n>``.
+    ``name`` is the sweep's folder, ``label`` the arm's. ``init_from`` names the run whose weights this one starts
+    from: its folder, an arm's folder or hash (each run then takes the run of its own seed), or ``<hash>/seed=<n>``.
     """
 
     act: Activation = MISSING
@@ -107,8 +106,6 @@ class Config:
     name: str | None = None
     label: str | None = None
     output_dir: str = "outputs"
-    target: float | None = None
-    cost: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
@@ -193,14 +190,14 @@ class Config:
         tree = {k: tree[k] for k in KINDS} | {"trainer": _plain(self.trainer)}
         if (source := self.source) is not None:
             tree |= {"init_from": source.reference, "init_head": self.init_head.name}
-        own = ("seed", "name", "label", "output_dir", "target", "cost")
+        own = ("seed", "name", "label", "output_dir")
         return tree | {k: getattr(self, k) for k in own}
 
 
 UNSCIENTIFIC_TRAINER = frozenset({"accelerator", "progress", "threads"})
 """Trainer settings that say where and how loudly to train, not what."""
 
-UNSCIENTIFIC = frozenset({"seed", "name", "label", "output_dir", "target", "cost"})
+UNSCIENTIFIC = frozenset({"seed", "name", "label", "output_dir"})
 """Root settings that are not part of an arm."""
 
 

@@ -18,20 +18,24 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from ablate.config import Config, TrainerConfig, is_scientific
 from ablate.errors import ConfigError, did_you_mean
 from ablate.registry import registry
+from ablate.sweep_settings import SweepSettings
 from ablate.techniques import KINDS
 
-SETTINGS = tuple(f.name for f in dataclasses.fields(Config))
+OF_SWEEP = tuple(f.name for f in dataclasses.fields(SweepSettings))
+SETTINGS = (*(f.name for f in dataclasses.fields(Config)), *OF_SWEEP)
 _AS_TYPED = {
     "True": "true",
     "False": "false",
     "None": "null",
 }  # Hydra prints Python's words; text keeps its quotes
 _REFERENCES = re.compile(r"(?<=[=,])[0-9a-f]{8}(/seed=\d+)?(?=,|$)")
-_OF_WHOLE_SWEEP = frozenset({"name", "label", "output_dir", "target", "cost"})
+_OF_WHOLE_SWEEP = frozenset({"name", "label", "output_dir", *OF_SWEEP} - {"tune"})
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,23 @@ def _readable(text: str) -> bool:
     except HydraException:
         return False
     return True
+
+
+def sweep_settings(settings: Sequence[Setting]) -> SweepSettings:
+    """Return what ``settings`` say of the whole sweep; raise ``ConfigError`` for a value that is none."""
+    tree = OmegaConf.structured(SweepSettings)
+    for setting in (s for s in settings if s.key in OF_SWEEP):
+        value = OverridesParser.create().parse_override(setting.text).value()
+        try:
+            OmegaConf.update(tree, setting.key, list(setting.levels) if setting.key == "tune" else value)
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{setting.text}: {str(error).splitlines()[0].rstrip('.')}.") from error
+    try:
+        made = OmegaConf.to_object(tree)
+    except ValueError as error:
+        raise ConfigError(f"{error}.") from error
+    assert isinstance(made, SweepSettings)
+    return made
 
 
 def _setting(override: Override) -> Setting:

@@ -19,6 +19,7 @@ from ablate.discovery import BUILTIN
 from ablate.errors import ConfigError
 from ablate.registry import Option, registry
 from ablate.report.style import console, level_text
+from ablate.sweep_settings import SweepSettings
 from ablate.techniques import KINDS
 
 _USAGE = """\
@@ -71,7 +72,7 @@ def _plain_settings() -> list[tuple[str, str, str]]:
         "target": "validation metric for 'steps to target'; by default what the best arm reaches, less 0.01",
         "cost": "whether a table of parameters, multiply-adds and memory follows the results",
     }
-    fields = {f.name: f for f in dataclasses.fields(Config)}
+    fields = {f.name: f for part in (Config, SweepSettings) for f in dataclasses.fields(part)}
     return [(name, _default_text(fields[name]), text) for name, text in words.items()]
 
 

@@ -19,12 +19,20 @@ class CommandLine:
     flags: tuple[str, ...]
     """Hydra's own, with their values."""
     settings: tuple[str, ...]
+    hydra: tuple[str, ...]
+    """Settings of Hydra itself, such as hydra/launcher=joblib."""
     sweep: bool
+    answered: bool
+    """Whether Hydra answers by itself: --cfg, --info, shell completion."""
 
     @property
     def for_hydra(self) -> list[str]:
-        """Flags first: Hydra's parser does not know settings on both sides of one."""
-        return [*self.flags, *self.settings]
+        """What Hydra composes at first: it would compose the settings as if nothing of them were swept.
+
+        Flags first: Hydra's parser does not know settings on both sides of one.
+        """
+        shown = [s for s in self.settings if s.partition("=")[0].lstrip("+") not in overrides.OF_SWEEP]
+        return [*self.flags, *self.hydra, *(shown if self.answered else ())]
 
 
 def read(arguments: Sequence[str]) -> CommandLine:
@@ -37,6 +45,8 @@ def read(arguments: Sequence[str]) -> CommandLine:
     parser.add_argument("-cp", "--config-path")
     for short, long in (("-c", "--cfg"), ("-p", "--package")):  # their values are no settings
         parser.add_argument(short, long)
+    parser.add_argument("-i", "--info", action="store_true")
+    parser.add_argument("--hydra-help", action="store_true")
     flags, rest = parser.parse_known_args(arguments)
     settings = [argument for argument in rest if not argument.startswith("-")]
     dashed = [argument for argument in rest if argument.startswith("-")]
@@ -52,7 +62,10 @@ def read(arguments: Sequence[str]) -> CommandLine:
     if not flags.shell_completion:
         _check(settings, flags.multirun, flags.config_dir)
     others = tuple(argument for argument in arguments if argument not in settings)
-    return CommandLine(others, tuple(overrides.quoted(settings)), flags.multirun)
+    hydra = tuple(setting for setting in settings if re.match(r"[+~]*hydra[./=]", setting))
+    own = tuple(overrides.quoted([setting for setting in settings if setting not in hydra]))
+    answered = flags.shell_completion or flags.hydra_help or flags.info or flags.cfg is not None
+    return CommandLine(others, own, hydra, flags.multirun, answered)
 
 
 def _check(settings: Sequence[str], sweep: bool, config_dir: str | None) -> None:

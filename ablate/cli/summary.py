@@ -17,8 +17,7 @@ def summary(arguments: Sequence[str] = ()) -> None:
     """Print the layers of the network of one run or, with ``-m``, a row for each arm."""
     command = settings.read(arguments)
     refused = [flag for flag in command.flags if flag not in ("-m", "--multirun")]
-    refused += [setting for setting in command.settings if setting.startswith("hydra")]
-    if refused:
+    if refused := [*refused, *command.hydra]:
         raise ConfigError(f"{refused[0]}: summary takes settings such as norm=bn, and -m for every arm of a sweep.")
     # here, so that settings are checked before torch is imported
     from ablate.accounting.costs import costs

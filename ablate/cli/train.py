@@ -8,62 +8,50 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import hydra
-from hydra.core.config_loader import ConfigLoader
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
-from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ablate import composition
 from ablate.cli.settings import CommandLine
+from ablate.engines.inline import InlineEngine
 from ablate.errors import ConfigError
 from ablate.record import Status
 from ablate.registry import registry
 from ablate.report.terminal import print_sweep
 from ablate.results import Sweep
-from ablate.sweeps.execute import execute, finish
+from ablate.sweeps.execute import execute
 from ablate.sweeps.plan import make_plan
-from ablate.sweeps.sweeper import AblateSweeper
+from ablate.sweeps.sweeper import AblateSweeper, Request
 
 
 def train(command: CommandLine) -> int:
     """Train a run or, with ``-m``, a sweep, and print the results; return 1 if a run did not finish."""
     composition.install()
     Plugins.instance().register(AblateSweeper)
-    completing = {"-sc", "--shell-completion"} & set(command.flags)
-    if (warning := registry().warning()) and not completing:
+    if (warning := registry().warning()) and not command.answered:
         print(f"ablate: warning: {warning}", file=sys.stderr)
-    results = _through_hydra(command.for_hydra)
-    if results is None:  # Hydra answered by itself: --cfg, --info, --shell-completion
+    results = _through_hydra(command)
+    if results is None:  # Hydra answered by itself
         return 0
     print_sweep(results)
     return int(any(record.status is not Status.finished for record in results.records))
 
 
-def _through_hydra(arguments: Sequence[str]) -> Sweep | None:
+def _through_hydra(command: CommandLine) -> Sweep | None:
     """Let Hydra parse its flags and compose; return the results of the run or sweep, None where it did neither."""
-    asked: list[tuple[list[str], ConfigLoader]] = []
-
-    def single(_: DictConfig) -> None:
-        # Only noted here: an error raised inside a job is announced by Hydra first.
-        asked.append((list(HydraConfig.get().overrides.task), GlobalHydra.instance().config_loader()))
-
-    AblateSweeper.results = None
+    request = Request(command.settings)
     app = hydra.main(
         version_base="1.3", config_path=f"pkg://{composition.CONFIG_MODULE}", config_name=composition.CONFIG_NAME
-    )(single)
-    with _hydra_process(arguments):
+    )(request)
+    with _hydra_process(command.for_hydra):
         try:
             app()
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(composition.explain(error)) from error
-    if not asked:
-        return AblateSweeper.results
-    plan = make_plan(*asked[0], sweep=False)
-    execute(plan)
-    return finish(plan)
+    if request.loader is None:
+        return request.results
+    return execute(make_plan(request.settings, request.loader, sweep=False), InlineEngine())
 
 
 @contextmanager

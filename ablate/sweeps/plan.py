@@ -13,26 +13,15 @@ from hydra.core.config_loader import ConfigLoader
 from ablate import composition, overrides, transfer
 from ablate.atomic import check_writable
 from ablate.config import Config, to_config
+from ablate.engines.planned import PlannedRun
 from ablate.errors import ConfigError
 from ablate.metrics import JUDGES
 from ablate.overrides import Setting
-from ablate.record import Record, open_record
 from ablate.results import Sweep
+from ablate.sweep_settings import SweepSettings
 from ablate.sweeps.design import Arm, Factor, full
 from ablate.sweeps.idle import Prober, refuse_idle_factors, refuse_idle_settings
 from ablate.training.run import check_machine, machine
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """One run, and the overrides that compose it."""
-
-    config: Config
-    arguments: tuple[str, ...]
-
-    def record(self) -> Record:
-        """Return its record as it is on disk now."""
-        return open_record(self.config)
 
 
 @dataclass(frozen=True)
@@ -43,12 +32,13 @@ class Plan:
     seeds: tuple[int, ...]
     runs: tuple[PlannedRun, ...]
     warnings: tuple[str, ...]
+    settings: SweepSettings
     transfers: tuple[str, ...]
     """What the arms take over from earlier runs, in words."""
 
     @property
     def first(self) -> Config:
-        """The configuration of the first run: name, output folder and target are the same in all."""
+        """The configuration of the first run: name and output folder are the same in all."""
         return self.runs[0].config
 
     @property
@@ -67,7 +57,7 @@ class Plan:
         records = [planned.record() for planned in self.runs]
         labels = {planned.config.arm_hash: planned.config.label or "" for planned in self.runs}
         factors = [factor.key for factor in self.factors]
-        return Sweep(name, self.folder, records, factors, self.first.target, labels, self.first.cost)
+        return Sweep(name, self.folder, records, factors, self.settings.target, labels, self.settings.cost)
 
 
 def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) -> Plan:
@@ -80,6 +70,8 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) ->
     defaults = composition.defaults()
     warnings = overrides.check(settings, sweep=sweep, defaults=defaults, presets=composition.presets(loader))
     settings = list({s.key: s for s in settings}.values())  # of a key given twice the last counts
+    of_sweep = overrides.sweep_settings(settings)
+    settings = [s for s in settings if s.key not in overrides.OF_SWEEP]
     factors = tuple(Factor(s.key, s.levels) for s in settings if s.swept and s.key != "seed")
     fixed = [s for s in settings if not s.swept and s.key != "seed"]
     prefixes = {s.key: s.prefix for s in settings}
@@ -120,7 +112,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) ->
         identity = (f"seed={seed}", f"name={_quoted(own.folder_name)}", f"label={_quoted(own.label or '')}")
         runs.append(PlannedRun(own, (*texts(arm, fixed), *identity)))
     said = dict.fromkeys(text for _, config in arms if (text := prober.transfer(config)))
-    return Plan(factors, seeds, tuple(runs), tuple(dict.fromkeys(warnings)), tuple(said))
+    return Plan(factors, seeds, tuple(runs), tuple(dict.fromkeys(warnings)), of_sweep, tuple(said))
 
 
 def _seeds(settings: Sequence[Setting]) -> tuple[int, ...]:

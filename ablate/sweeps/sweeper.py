@@ -1,10 +1,12 @@
-"""The Hydra side of a sweep: plan the arms, train what is missing through any Hydra launcher."""
+"""The Hydra side of a sweep: our settings go past Hydra's composition, our runs through any Hydra launcher."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
@@ -12,44 +14,90 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from ablate.config import to_config
-from ablate.report.terminal import announce
+from ablate.engines.engine import Watch, attempt
+from ablate.engines.planned import PlannedRun
 from ablate.results import Sweep
-from ablate.sweeps.execute import attempt, finish
+from ablate.stop import Stop
+from ablate.sweeps.execute import execute
 from ablate.sweeps.plan import make_plan
 
 
-@dataclass(frozen=True)
-class Job:
-    """One run as a launcher's task; picklable, and safe to repeat because a run is idempotent."""
+@dataclass
+class Request:
+    """What ``@hydra.main`` is asked to do; Hydra hands it on to the sweeper, and it brings the results back.
 
-    total: int
+    Hydra composes with every setting that is not swept, whether or not all arms have it. So it is told its own
+    settings only, and ours wait here.
+    """
 
-    def __call__(self, tree: DictConfig) -> None:
-        """Train the run that ``tree`` describes."""
-        attempt(to_config(tree), HydraConfig.get().job.num + 1, self.total)
+    settings: tuple[str, ...]
+    loader: ConfigLoader | None = None
+    """Hydra's, where a single run was asked for."""
+    results: Sweep | None = None
+
+    def __call__(self, _: DictConfig) -> None:
+        """Note that a single run is wanted: an error raised inside a Hydra job is announced by Hydra first."""
+        self.loader = GlobalHydra.instance().config_loader()
 
 
 class AblateSweeper(Sweeper):
-    """Full factorial of the swept settings; what is done already is not launched again."""
+    """Plans the runs, launches what is missing, and leaves the results in the request."""
 
     # Hydra accepts sweepers under this name only; see ablate/sweeps/hydra_plugin
     __module__ = "hydra_plugins.ablate"
 
-    results: Sweep | None = None
-    """What the last sweep of this process left on disk; Hydra gives a sweeper no way to return it."""
-
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep what Hydra hands over; the task is ours, whatever ``task_function`` is."""
-        self._context, self._config = hydra_context, config
+        """Keep what Hydra hands over."""
+        assert isinstance(task_function, Request)
+        self._context, self._config, self._request = hydra_context, config, task_function
 
     def sweep(self, arguments: Sequence[str]) -> None:
         """Plan, launch and keep the results."""
-        plan = make_plan(arguments, self._context.config_loader, sweep=True)
-        missing = plan.missing()
-        announce(plan.results(), len(missing), plan.warnings, plan.transfers)
-        if missing:
-            launcher = Plugins.instance().instantiate_launcher(
-                hydra_context=self._context, task_function=Job(len(missing)), config=self._config
-            )
-            launcher.launch([planned.arguments for planned in missing], initial_job_idx=0)
-        type(self).results = finish(plan)
+        plan = make_plan(self._request.settings, self._context.config_loader, sweep=True)
+        self._request.results = execute(plan, ThroughHydra(self._context, self._config))
+
+
+@dataclass(frozen=True)
+class ThroughHydra:
+    """The engine behind ``hydra/launcher=…``: whichever launcher Hydra was configured with."""
+
+    context: HydraContext
+    config: DictConfig
+
+    def train(self, runs: Sequence[PlannedRun], watch: Watch, stop: Stop, *, wait: bool = False) -> None:
+        """Launch ``runs`` as jobs."""
+        job = Job(runs, watch, stop, wait)
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=self.context, task_function=job, config=self.config
+        )
+        for returned in launcher.launch([planned.arguments for planned in runs], initial_job_idx=0):
+            _ = returned.return_value  # a job records what goes wrong in training: what it raises went wrong around it
+
+
+@dataclass
+class Job:
+    """A launcher's task: trains one run; safe to repeat, because a run is idempotent.
+
+    Our own launchers take the planned runs from it. Others pickle it for each of their jobs and call it: then it has
+    forgotten them, and who watches.
+    """
+
+    runs: Sequence[PlannedRun] = ()
+    watch: Watch | None = None
+    stop: Stop = field(default_factory=Stop)
+    wait: bool = False
+
+    def __getstate__(self) -> dict[str, bool]:
+        return {"wait": self.wait}
+
+    def __setstate__(self, state: dict[str, bool]) -> None:
+        self.__init__(wait=state["wait"])  # type: ignore[misc]
+
+    def __call__(self, tree: DictConfig) -> None:
+        """Train the run that ``tree`` describes."""
+        planned = PlannedRun(to_config(tree), tuple(HydraConfig.get().overrides.task))
+        if self.watch:
+            self.watch.started(planned)
+        left_out = attempt(planned, self.stop, wait=self.wait)
+        if self.watch:
+            self.watch.ended(planned, left_out)

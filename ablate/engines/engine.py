@@ -1,0 +1,54 @@
+"""What trains planned runs, and what watches it do so.
+
+An engine is told runs and trains each once, on however many processes or machines. Whatever becomes of a run is in
+its record: an engine returns nothing, and any of its processes may die without a result being lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from ablate.engines.planned import PlannedRun
+from ablate.errors import RecordError
+from ablate.stop import Stop
+from ablate.training.run import run
+
+
+class Watch(AbstractContextManager["Watch"], Protocol):
+    """Is told what happens while it happens; the same thread tells it everything."""
+
+    def started(self, planned: PlannedRun) -> None:
+        """A run has begun."""
+
+    def ended(self, planned: PlannedRun, left_out: str | None = None) -> None:
+        """A run has ended, however: its record says how. ``left_out`` says why it was not trained."""
+
+
+class Engine(Protocol):
+    """Trains runs."""
+
+    def train(self, runs: Sequence[PlannedRun], watch: Watch, stop: Stop, *, wait: bool = False) -> None:
+        """Try to train each of ``runs`` once and return; at a request to ``stop``, as soon as checkpoints are written.
+
+        With ``wait``, a run that another process is training is waited for, and taken over if that process dies;
+        else it is left out.
+        """
+
+
+def attempt(planned: PlannedRun, stop: Stop, *, wait: bool = False) -> str | None:
+    """Train one run of many in this process; return why it was left out, or None.
+
+    A failure is in the run's record and does not stop the others, nor does the interruption that ``stop`` asks for.
+    """
+    try:
+        run(planned.config)
+    except RecordError as error:
+        return str(error)
+    except KeyboardInterrupt:
+        if not stop.requested:
+            raise
+    except Exception:  # whatever a plugin raises: it is in the record
+        return None
+    return None
