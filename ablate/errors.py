@@ -22,6 +22,10 @@ class RecordError(AblateError):
     """A run folder that cannot be used: busy, unreadable or unwritable."""
 
 
+class EngineError(AblateError):
+    """Worker processes that cannot be started."""
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest of ``choices``, or nothing."""
     by_lower = {choice.lower(): choice for choice in choices}

@@ -47,6 +47,8 @@ class Status(StrEnum):
     diverged = "diverged"
     failed = "failed"
     interrupted = "interrupted"
+    killed = "killed"
+    """Its process was ended by the system: out of memory, say."""
     missing = "missing"
     """Never begun."""
 
@@ -54,6 +56,10 @@ class Status(StrEnum):
     def done(self) -> bool:
         """Whether training the run again would give the same result."""
         return self in (Status.finished, Status.diverged)
+
+
+FAILURES = frozenset({Status.failed, Status.killed})
+"""A run that ended otherwise than it should: something has to be mended."""
 
 
 @dataclass
@@ -152,6 +158,17 @@ class Record:
         """Write ``record.json``."""
         text = json.dumps(asdict(self.facts), indent=2, allow_nan=False)
         write_atomically(self.folder / "record.json", text + "\n")
+
+    def mark_killed(self, reason: str) -> None:
+        """Note that the system ended the run's process; nothing where the run was done before that.
+
+        Raises ``RecordError`` where another process is training it.
+        """
+        with self.lock():
+            self.reload()
+            if not self.facts.status.done:
+                self.facts.status, self.facts.error, self.facts.traceback = Status.killed, reason, None
+                self.save()
 
     def curves(self) -> Curves:
         """Return ``step`` and every logged scalar, one value per validation; empty before the first, or if damaged."""

@@ -30,9 +30,9 @@ def short_config() -> Callable[..., Config]:
 
 @pytest.fixture
 def short_sweep() -> Callable[[Sequence[str]], ablate.Sweep]:
-    """Return a runner of quick sweeps: ``short_sweep(["norm=bn,none"])``."""
+    """Return a runner of quick sweeps in this process: ``short_sweep(["norm=bn,none"])``."""
 
     def make(settings: Sequence[str]) -> ablate.Sweep:
-        return ablate.sweep(short(*settings))
+        return ablate.sweep(short("workers=0", *settings))
 
     return make

@@ -26,6 +26,12 @@ class CommandLine:
     """Whether Hydra answers by itself: --cfg, --info, shell completion."""
 
     @property
+    def needs_workers(self) -> bool:
+        """Whether worker processes are going to train, if there is anything to train."""
+        elsewhere = any(setting.startswith("hydra/launcher=") for setting in self.hydra)
+        return self.sweep and not self.answered and not elsewhere and "workers=0" not in self.settings
+
+    @property
     def for_hydra(self) -> list[str]:
         """What Hydra composes at first: it would compose the settings as if nothing of them were swept.
 

@@ -29,6 +29,13 @@ def number_text(value: object, digits: int = 4) -> str:
     return f"{value:.{digits}f}"
 
 
+def clock_text(seconds: float) -> str:
+    """Return a time as on a clock: 0:07, 12:30, 1:00:05."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def count_text(value: object) -> str:
     """Return a whole number with its thousands apart, a dash for none."""
     return f"{value:,.0f}" if isinstance(value, int | float) and math.isfinite(value) else "–"

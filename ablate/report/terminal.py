@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ablate.record import Record, Status
+from ablate.record import FAILURES, Record, Status
 from ablate.report.costs import ArmCost, cost_table
 from ablate.report.style import console, level_text, number_text
 from ablate.results import Sweep, summary
@@ -21,11 +21,12 @@ _FULL = 90
 _NUMBERS = 73
 """Columns that the table needs beside the factors; these share what is left."""
 
-_STYLES = {
+STYLES = {
     Status.finished: "green",
     Status.diverged: "yellow",
     Status.failed: "red",
     Status.interrupted: "yellow",
+    Status.killed: "red",
     Status.running: "cyan",
     Status.missing: "yellow",
 }
@@ -47,16 +48,16 @@ def announce(sweep: Sweep, missing: int, warnings: Sequence[str] = (), transfers
         out.print(escape(text), soft_wrap=True)
 
 
-def outcome(record: Record, number: int, total: int) -> None:
-    """Print how one run of many ended."""
+def outcome(record: Record) -> str:
+    """Return how a run ended, with its colours."""
     facts = record.facts
-    told = f"[{number}/{total}] {facts.arm} seed={facts.seed}"
+    told = f"{facts.arm} seed={facts.seed}"
     if record.status is Status.finished:
         best = summary(record).best
         ended = f"{facts.metric} {number_text(best)} in {facts.seconds:.1f} s"
     else:
-        ended = f"[{_STYLES[record.status]}]{record.status}[/]: {escape(_one_line(facts.error))}"
-    console().print(f"{escape(told)}  {ended}", soft_wrap=True)
+        ended = f"[{STYLES[record.status]}]{record.status}[/]: {escape(_one_line(facts.error))}"
+    return f"{escape(told)}  {ended}"
 
 
 def print_sweep(sweep: Sweep) -> None:
@@ -72,9 +73,9 @@ def print_sweep(sweep: Sweep) -> None:
         arms = _ranked(sweep.frame(), sweep.higher_is_better)
         out.print(cost_table(sweep.factors, [_cost(sweep, arm) for arm in arms]))
     for record in sweep.records:
-        if record.status in (Status.failed, Status.diverged):
+        if record.status in (*FAILURES, Status.diverged):
             told = f"{sweep.label(record)} seed={record.facts.seed}"
-            style = _STYLES[record.status]
+            style = STYLES[record.status]
             out.print(
                 f"[{style}]{record.status}[/] {escape(told)}: {escape(_one_line(record.facts.error))}",
                 soft_wrap=True,
@@ -173,7 +174,7 @@ def _mean_and_deviation(values: pd.Series) -> str:
 def _statuses(values: pd.Series) -> str:
     counts = values.value_counts()
     alone = len(values) == 1 or len(counts) == 1
-    parts = (f"[{_STYLES[Status(str(s))]}]{s if alone else f'{n} {s}'}[/]" for s, n in counts.items())
+    parts = (f"[{STYLES[Status(str(s))]}]{s if alone else f'{n} {s}'}[/]" for s, n in counts.items())
     return ", ".join(parts)
 
 

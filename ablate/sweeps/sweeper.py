@@ -18,6 +18,7 @@ from ablate.engines.engine import Watch, attempt
 from ablate.engines.planned import PlannedRun
 from ablate.results import Sweep
 from ablate.stop import Stop
+from ablate.sweep_settings import SweepSettings
 from ablate.sweeps.execute import execute
 from ablate.sweeps.plan import make_plan
 
@@ -54,7 +55,7 @@ class AblateSweeper(Sweeper):
     def sweep(self, arguments: Sequence[str]) -> None:
         """Plan, launch and keep the results."""
         plan = make_plan(self._request.settings, self._context.config_loader, sweep=True)
-        self._request.results = execute(plan, ThroughHydra(self._context, self._config))
+        self._request.results = execute(plan, ThroughHydra(self._context, self._config, plan.settings))
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,11 @@ class ThroughHydra:
 
     context: HydraContext
     config: DictConfig
+    settings: SweepSettings
 
     def train(self, runs: Sequence[PlannedRun], watch: Watch, stop: Stop, *, wait: bool = False) -> None:
         """Launch ``runs`` as jobs."""
-        job = Job(runs, watch, stop, wait)
+        job = Job(runs, watch, stop, wait, self.settings)
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self.context, task_function=job, config=self.config
         )
@@ -86,6 +88,7 @@ class Job:
     watch: Watch | None = None
     stop: Stop = field(default_factory=Stop)
     wait: bool = False
+    settings: SweepSettings = field(default_factory=SweepSettings)
 
     def __getstate__(self) -> dict[str, bool]:
         return {"wait": self.wait}
