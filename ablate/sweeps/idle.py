@@ -10,7 +10,7 @@ from ablate.dataset import Dataset, prepare
 from ablate.errors import ConfigError
 from ablate.overrides import Setting
 from ablate.probe import PROBED, fingerprint
-from ablate.sweeps.design import Arm, Factor
+from ablate.sweeps.designs.factor import Arm, Factor
 
 
 class Prober:

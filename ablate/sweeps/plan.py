@@ -18,7 +18,8 @@ from ablate.metrics import JUDGES
 from ablate.overrides import Setting
 from ablate.record import Record, open_record
 from ablate.results import Sweep
-from ablate.sweeps.design import Arm, Factor, full
+from ablate.sweeps.designs.factor import Arm, Factor
+from ablate.sweeps.designs.full import full
 from ablate.sweeps.idle import Prober, refuse_idle_factors, refuse_idle_settings
 from ablate.training.run import check_machine, machine
 
