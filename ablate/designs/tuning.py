@@ -23,9 +23,9 @@ class Choice:
 
     level: str | None
     """None where no run of any level finished."""
-    means: dict[str, float | None]
+    means: Mapping[str, float | None]
     """Mean score of each level over the seeds with which it finished; None if with none."""
-    failed: dict[str, int]
+    failed: Mapping[str, int]
     """How many runs of each level failed."""
 
 

@@ -67,8 +67,8 @@ class Tuning:
             chosen=tuned,
             grid={key: list(values) for key, values in grid.items()},
             at_edge=[key for key, value in tuned.items() if at_edge(value, grid[key])],
-            means=choice.means,
-            failed=choice.failed,
+            means=dict(choice.means),
+            failed=dict(choice.failed),
             seeds=list(self.seeds),
         )
         return self.composer.plan(arm.levels, tuned=tuned, name=arm.config.folder_name), told
