@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from ablate import overrides
+from ablate import override_checks, overrides
 from ablate.config import Config, to_config
 from ablate.errors import ConfigError
 from ablate.overrides import Setting
@@ -67,7 +67,7 @@ def compose(arguments: Sequence[str] = ()) -> Config:
         settings = overrides.parse(arguments, loader)
         if wrong := [setting.text for setting in settings if setting.key in overrides.OF_SWEEP]:
             raise ConfigError(f"{wrong[0]}: this belongs to a sweep, and so to ablate.sweep or the command line.")
-        for warning in overrides.check(settings, sweep=False, defaults=defaults(), presets=presets(loader)):
+        for warning in override_checks.check(settings, sweep=False, defaults=defaults(), presets=presets(loader)):
             warnings.warn(warning, stacklevel=2)
         config = to_config(load(loader, overrides.quoted(arguments)))
     config.label = label_of(config, settings, {})

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import ablate
 from ablate.config import Config
 from tests.helpers import short
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # how long an example takes is no matter of a test
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,8 @@ import pytest
 
 import ablate
 from ablate.composition import config_loader
-from ablate.sweeps.design import Factor, full
+from ablate.designs.factor import Factor
+from ablate.designs.full import full
 from ablate.sweeps.plan import Plan, make_plan
 
 Runner = Callable[[Sequence[str]], ablate.Sweep]

@@ -83,12 +83,12 @@ class Progress:
 
     def ended(self, planned: PlannedRun, left_out: str | None = None) -> None:
         """Print how a run has ended."""
-        self._ended += 1
         seconds = time.monotonic() - self._running.pop(planned.title, time.monotonic())
-        number = f"[{self._ended}/{self._total}]"
-        if left_out is not None:
-            self._console.print(escape(f"{number} {planned.title}  left out: {left_out}"), soft_wrap=True)
+        if left_out is not None:  # not counted: another process trains it, and it may be waited for
+            self._console.print(escape(f"{planned.title}  left out: {left_out}"), soft_wrap=True)
             return
+        self._ended += 1
+        number = f"[{self._ended}/{self._total}]"
         record = planned.record()
         self._outcomes[record.status] += 1
         failed = record.status in FAILURES

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ablate.record import FAILURES, Record, Status
 from ablate.report.costs import ArmCost, cost_table
+from ablate.report.decisions import decisions
 from ablate.report.style import console, level_text, number_text
 from ablate.results import Sweep, summary
 
@@ -32,20 +33,27 @@ STYLES = {
 }
 
 
-def announce(sweep: Sweep, missing: int, warnings: Sequence[str] = (), transfers: Sequence[str] = ()) -> None:
-    """Say what is about to be trained, from which weights, and what is done already."""
+def introduce(warnings: Sequence[str] = (), notes: Sequence[str] = (), transfers: Sequence[str] = ()) -> None:
+    """Say what has to be known before a sweep is trained: what may be a mistake, what its design leaves open, whose
+    weights it begins with.
+    """
     out = console()
     for warning in warnings:
         out.print(f"[yellow]Warning:[/] {escape(warning)}")
-    total = len(sweep.records)
-    done = total - missing
-    if missing == 0:
-        out.print(f"{sweep.name}: {_runs(total)}, all done before: nothing to train.")
-    else:
-        before = f", {done} done before" if done else ""
-        out.print(f"{sweep.name}: {_runs(total)}{before}. Training {missing}.")
+    for note in notes:
+        out.print(escape(f"{note}."), soft_wrap=True)
     for text in transfers:
         out.print(escape(text), soft_wrap=True)
+
+
+def announce(title: str, total: int, missing: int) -> None:
+    """Say how many runs are about to be trained, and how many are done already."""
+    if missing == 0:
+        text = f"{_runs(total)}, all done before: nothing to train."
+    else:
+        before = f", {total - missing} done before" if missing < total else ""
+        text = f"{_runs(total)}{before}. Training {missing}."
+    console().print(escape(f"{title}{text}"))
 
 
 def outcome(record: Record) -> str:
@@ -72,6 +80,8 @@ def print_sweep(sweep: Sweep) -> None:
     if sweep.cost:
         arms = _ranked(sweep.frame(), sweep.higher_is_better)
         out.print(cost_table(sweep.factors, [_cost(sweep, arm) for arm in arms]))
+    for part in decisions(sweep.facts, sweep.metric):
+        out.print(part)
     for record in sweep.records:
         if record.status in (*FAILURES, Status.diverged):
             told = f"{sweep.label(record)} seed={record.facts.seed}"
@@ -91,7 +101,7 @@ def arms_table(sweep: Sweep) -> Table:
     frame = sweep.frame()
     metric = sweep.metric
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    room = max(6, (console().width - _NUMBERS) // max(1, len(sweep.factors)) - 3)
+    room = max(8, (console().width - _NUMBERS) // max(1, len(sweep.factors)) - 3)
     for label in sweep.factors:
         widest = max(len(level_text(level)) for level in [label, *frame[label]])
         table.add_column(label, overflow="fold", min_width=min(widest, room), max_width=room)
