@@ -69,6 +69,7 @@ class LocalEngine:
                     if dead:
                         if worker.planned is not None:
                             watch.ended(worker.planned, worker.bury())
+                            deaths = 0
                         elif not worker.told_to_end:
                             deaths += 1
                         worker.kill()
