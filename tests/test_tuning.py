@@ -65,7 +65,7 @@ def test_a_choice_at_the_edge_of_the_numbers_is_flagged() -> None:
 
 def test_a_level_with_a_failed_run_ranks_behind_all_without() -> None:
     failing: dict[str, list[float | None]] = {"1": [0.9, None], "10": [None, 0.95], "100": [None, math.nan]}
-    scores = {"0.1": [0.2, 0.2], **failing}
+    scores: dict[str, list[float | None]] = {"0.1": [0.2, 0.2], **failing}
     for higher_is_better in (True, False):
         choice = choose(scores, higher_is_better)
         assert choice.level == "0.1"
