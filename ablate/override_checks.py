@@ -167,14 +167,15 @@ def _all_keys() -> list[str]:
 def full_keys(named: Sequence[str]) -> list[str]:
     """Return the parameters that ``tune`` names, in full: ``opt.lr`` for ``lr``. Raises ``ConfigError`` for others."""
     known = [key for key in _all_keys() if not key.startswith("trainer.")]
+    short = {key: key.rpartition(".")[2] for key in known}
     found = []
     for name in named:
-        full = [key for key in known if key == name or key.rpartition(".")[2] == name]
-        if len(full) > 1 and f"opt.{name}" in full:
+        full = [key for key in known if name in (key, short[key])]
+        if f"opt.{name}" in full:  # what is tuned before anything else
             full = [f"opt.{name}"]
         if len(full) != 1:
             which = f"write {' or '.join(full)}" if full else "no option has such a parameter"
-            raise ConfigError(f"tune={name}: {which}.{did_you_mean(name, known)}")
+            raise ConfigError(f"tune={name}: {which}.{did_you_mean(name, [*known, *short.values()])}")
         found += full
     return found
 

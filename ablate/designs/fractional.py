@@ -85,8 +85,8 @@ def _plackett_burman(k: int) -> tuple[NDArray[np.float64], tuple[str, ...]]:
         return fracfact(" ".join(string.ascii_lowercase[:k])), (
             _only_full(k, "a Plackett-Burman design is no smaller"),
         )
-    design: NDArray[np.float64] = pbdesign(runs - 1)[::-1, :k]
-    design = -design * design[0]  # a column may change its sign; so the first arm is that of all first levels
+    # In the last of its runs every factor is high: turned over, and its signs turned, it begins with the baseline.
+    design: NDArray[np.float64] = -pbdesign(runs - 1)[::-1, :k]
     return design, _size(runs, k, "a Plackett-Burman design")
 
 

@@ -128,16 +128,15 @@ class Path:
 
     def _race(self, candidates: list[Turned]) -> tuple[Turned | None, list[Run]]:
         """Return the winner, or None and the runs that are missing before the race can go on."""
-        count = min(FIRST_BLOCK, len(self._seeds))
-        while len(candidates) > 1:
-            seeds = self._seeds[:count]
-            if missing := self._missing(candidates, seeds):
+        count = len(self._seeds)
+        for raced in range(min(FIRST_BLOCK, count), count + 1):
+            if len(candidates) == 1:
+                break
+            if missing := self._missing(candidates, self._seeds[:raced]):
                 return None, missing
-            scores = [self._scores(turned, seeds, self._sign) for turned in candidates]
-            if count == len(self._seeds):
-                return candidates[leader(scores)], []
-            candidates = [candidates[index] for index in survivors(scores)]
-            count += 1
+            scores = [self._scores(turned, self._seeds[:raced], self._sign) for turned in candidates]
+            ahead = survivors(scores) if raced < count else [leader(scores)]
+            candidates = [candidates[index] for index in ahead]
         return candidates[0], []
 
     def _missing(self, arms: Sequence[Turned], seeds: Sequence[int]) -> list[Run]:

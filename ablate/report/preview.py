@@ -24,6 +24,17 @@ class ArmPreview:
 
 
 @dataclass(frozen=True)
+class TuningPreview:
+    """What is trained before any reported run."""
+
+    runs: int
+    finished: int
+    grids: Sequence[str]
+    """The values that are tried of each parameter, in words."""
+    seeds: Sequence[int]
+
+
+@dataclass(frozen=True)
 class Preview:
     """What a sweep would train."""
 
@@ -37,9 +48,7 @@ class Preview:
     """Of all that is missing, on ``workers``."""
     at_most: int | None = None
     """How many runs a path takes if racing saves none."""
-    tuning: tuple[int, int] | None = None
-    """How many runs tuning takes, and how many of them are finished."""
-    grids: Sequence[str] = ()
+    tuning: TuningPreview | None = None
 
 
 def print_preview(preview: Preview) -> None:
@@ -66,11 +75,12 @@ def print_preview(preview: Preview) -> None:
             f"{escape(preview.name)}: design=path, at most {preview.at_most} runs with {seeds}; the arms above are "
             "where it begins and ends, and its first candidates."
         )
-    if preview.tuning is not None:
-        total, done = preview.tuning
-        out.print(f"Tuning before that: {total} runs, {done} finished.")
-        for grid in preview.grids:
+    if (tuning := preview.tuning) is not None:
+        seeds = ", ".join(map(str, tuning.seeds))
+        out.print(f"Tuning comes first: {tuning.runs} runs on seeds {seeds}, {tuning.finished} finished.")
+        for grid in tuning.grids:
             out.print(f"  {escape(grid)}", soft_wrap=True)
-    where = "in this process" if preview.workers == 0 else f"on {preview.workers} workers"
+    workers = f"on {preview.workers} worker{'s' * (preview.workers > 1)}"
+    where = "in this process" if preview.workers == 0 else workers
     out.print(f"About {duration_text(preview.seconds)} {where}, from a few measured steps and from runs of before.")
     out.print("Nothing was trained. Leave dry_run out to train it.")

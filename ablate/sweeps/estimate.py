@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ablate.config import Config
 from ablate.dataset import prepare, training_batches
@@ -55,9 +55,3 @@ def _before(config: Config) -> float | None:
     records, _ = find(PlannedRun(config, ()).record().folder.parent)
     taken = [r.facts.seconds for r in records if r.status is Status.finished and r.facts.seconds is not None]
     return sum(taken) / len(taken) if taken else None
-
-
-def total_seconds(runs: Sequence[PlannedRun], each: Mapping[str, float], workers: int) -> float:
-    """Return how long ``runs`` take on ``workers``: at least as long as the longest of them."""
-    seconds = [each[run.config.arm_hash] for run in runs]
-    return max(sum(seconds) / workers, max(seconds, default=0.0))

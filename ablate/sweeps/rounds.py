@@ -71,10 +71,14 @@ class Rounds:
         yield Round(f"{self.plan.name}{title}: ", tuple(runs))
 
     def results(self) -> Sweep:
-        """Return what the reported runs left on disk, in the order in which they were asked for."""
+        """Return what the reported runs left on disk, in the order in which they were asked for.
+
+        As long as none was asked for, because tuning goes on, these are the runs of the arms as they are known.
+        """
         plan = self.plan
-        records = [run.record() for run in self._reported.values()]
-        labels = {run.config.arm_hash: run.config.label or "" for run in self._reported.values()}
+        runs = list(self._reported.values()) or plan.runs
+        records = [run.record() for run in runs]
+        labels = {run.config.arm_hash: run.config.label or "" for run in runs}
         return Sweep(
             plan.name,
             plan.folder,
