@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -90,10 +91,10 @@ def test_one_bad_run_does_not_stop_the_others(
 
     original = training._train
 
-    def sometimes(record: ablate.Record, config: ablate.Config) -> None:
+    def sometimes(record: ablate.Record, config: ablate.Config, *rest: Any) -> None:
         if config.choices()["norm"] == "bn":
             raise ValueError("planted\nsecond line")
-        original(record, config)
+        original(record, config, *rest)
 
     monkeypatch.setattr(training, "_train", sometimes)
     result = short_sweep(["norm=bn,none"])

@@ -10,6 +10,7 @@ from typing import Any
 import cloudpickle
 
 from ablate import registry
+from ablate.engines.log import last_words
 from ablate.engines.planned import PlannedRun
 from ablate.engines.processes import CONTEXT, start
 from ablate.engines.slots import Slot
@@ -82,7 +83,7 @@ class Worker:
         assert self.planned is not None
         record = self.planned.record()
         try:
-            record.mark_killed(epitaph(self._process.exitcode))
+            record.mark_killed(epitaph(self._process.exitcode), last_words(record.folder))
         except RecordError as error:
             return str(error)
         return None

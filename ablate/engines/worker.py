@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import pickle
 import signal
-import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from queue import SimpleQueue
 
 from threadpoolctl import threadpool_limits
 
 from ablate import files
 from ablate.engines.engine import attempt
+from ablate.engines.log import last_words, output_to
 from ablate.engines.planned import PlannedRun
 from ablate.registry import registry
 from ablate.stop import Stop
@@ -93,38 +90,14 @@ def serve(pipe: Connection, setup: Setup) -> None:
 def _train(order: bytes, stop: Stop, wait: bool) -> str | None:
     try:
         planned: PlannedRun = pickle.loads(order)
-        folder = planned.record().folder
-        with _output_to(folder / "log.txt", planned):
+        record = planned.record()
+        with output_to(record.folder, planned.command):
             threadpool_limits(planned.config.trainer.threads)
-            return attempt(planned, stop, wait=wait)
+            left_out = attempt(planned, stop, wait=wait)
+        if left_out is None:
+            record.keep_last_words(last_words(record.folder))
+        return left_out
     except KeyboardInterrupt:  # raised by a plugin: that run is interrupted, the others are not
         return None
     except Exception as error:  # before or after training: the record does not say it
         return f"{type(error).__name__}: {error}"
-
-
-@contextmanager
-def _output_to(path: Path, planned: PlannedRun) -> Iterator[None]:
-    """Append all that this process prints, from native code too, to a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _flush()
-    kept = {number: os.dup(number) for number in (1, 2)}
-    try:
-        with path.open("ab") as file:
-            now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-            file.write(f"--- {now} process {os.getpid()}: {planned.command}\n".encode())
-            file.flush()
-            for number in kept:
-                os.dup2(file.fileno(), number)
-        yield
-    finally:
-        _flush()
-        for number, original in kept.items():
-            os.dup2(original, number)
-            os.close(original)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()

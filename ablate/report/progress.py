@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ablate.engines.planned import PlannedRun
-from ablate.record import FAILURES, Record, Status
+from ablate.facts import FAILURES, Status
+from ablate.record import Record
 from ablate.report.style import clock_text, console, number_text
 from ablate.report.terminal import STYLES, outcome
 from ablate.results import Sweep, summary

@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ablate.record import FAILURES, Record, Status
+from ablate.facts import FAILURES, Status
+from ablate.record import Record
 from ablate.report.costs import ArmCost, cost_table
 from ablate.report.decisions import decisions
 from ablate.report.style import console, level_text, number_text
