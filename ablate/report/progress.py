@@ -51,7 +51,7 @@ class Progress:
         self._fail_fast = fail_fast
         self._best = BestArm(sweep)
         self._began = time.monotonic()
-        self._running: dict[str, float] = {}
+        self._running: dict[str, tuple[PlannedRun, float]] = {}
         self._durations: list[float] = []
         self._outcomes: Counter[Status] = Counter()
         self._workers = 1
@@ -79,12 +79,12 @@ class Progress:
 
     def started(self, planned: PlannedRun) -> None:
         """Show the run among those in training."""
-        self._running[planned.title] = time.monotonic()
+        self._running[planned.title] = planned, time.monotonic()
         self._workers = max(self._workers, len(self._running))
 
     def ended(self, planned: PlannedRun, left_out: str | None = None) -> None:
         """Print how a run has ended."""
-        seconds = time.monotonic() - self._running.pop(planned.title, time.monotonic())
+        _, began = self._running.pop(planned.title)
         if left_out is not None:  # not counted: another process trains it, and it may be waited for
             self._console.print(escape(f"{planned.title}  left out: {left_out}"), soft_wrap=True)
             return
@@ -96,7 +96,7 @@ class Progress:
         if failed or not self._quiet:
             self._console.print(f"{escape(number)} {outcome(record)}", soft_wrap=True)
         if record.status.done:
-            self._durations.append(seconds)
+            self._durations.append(time.monotonic() - began)
             self._best.add(record)
         if failed and self._fail_fast:
             self._stop.request()
@@ -112,7 +112,8 @@ class Progress:
         bar.add_column(ratio=1)
         bar.add_column(justify="right", no_wrap=True)
         times = clock_text(now - self._began)
-        ages = [now - began for began in tuple(self._running.values())]
+        running = list(self._running.values())
+        ages = [now - began for _, began in running]
         if (to_go := remaining(self._durations, ages, left - len(ages), self._workers)) is not None:
             times += f", about {clock_text(to_go)} to go"
         done = ProgressBar(self._total, self._ended, complete_style="cyan", finished_style="cyan")
@@ -121,11 +122,13 @@ class Progress:
         yield Text.from_markup(", ".join(self._counts(len(ages), left - len(ages))))
         runs = Table.grid(padding=(0, 2), expand=True)
         runs.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        runs.add_column(no_wrap=True)
         runs.add_column(justify="right", no_wrap=True)
-        for title, age in list(zip(tuple(self._running), ages, strict=False))[:_SHOWN]:
-            runs.add_row(Text(f"  {title}", style="cyan"), clock_text(age))
+        for (planned, _), age in list(zip(running, ages, strict=True))[:_SHOWN]:
+            told = Text(f"  {planned.config.label}", style="cyan")
+            runs.add_row(told, f"[cyan]seed={planned.config.seed}[/]", clock_text(age))
         if len(ages) > _SHOWN:
-            runs.add_row(f"  … and {len(ages) - _SHOWN} more", "")
+            runs.add_row(f"  … and {len(ages) - _SHOWN} more")
         yield runs
         if best := self._best.text():
             yield Text(best, no_wrap=True, overflow="ellipsis")
