@@ -20,7 +20,7 @@ from ablate.record import Status
 from ablate.registry import registry
 from ablate.report.terminal import print_sweep
 from ablate.results import Sweep
-from ablate.sweeps.execute import execute
+from ablate.sweeps.execute import Interrupted, execute
 from ablate.sweeps.launchers import LocalLauncher
 from ablate.sweeps.plan import make_plan
 from ablate.sweeps.sweeper import AblateSweeper, Request
@@ -33,7 +33,11 @@ def train(command: CommandLine) -> int:
         Plugins.instance().register(plugin)
     if (warning := registry().warning()) and not command.answered:
         print(f"ablate: warning: {warning}", file=sys.stderr)
-    results = _through_hydra(command)
+    try:
+        results = _through_hydra(command)
+    except Interrupted as interruption:
+        print_sweep(interruption.results)
+        raise
     if results is None:  # Hydra answered by itself
         return 0
     print_sweep(results)

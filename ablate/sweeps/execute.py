@@ -27,7 +27,7 @@ def sweep(arguments: Sequence[str] = ()) -> Sweep:
 
     ``arguments`` are overrides as after ``python -m ablate -m``, without a shell's quoting:
     ``sweep(["norm=bn,none", "seed=range(0,5)"])``. A run that fails is recorded as failed, and the others go on.
-    Ctrl-C leaves checkpoints and raises ``KeyboardInterrupt``; the same call goes on.
+    Ctrl-C leaves checkpoints and raises ``KeyboardInterrupt``, which has the ``results`` so far; the same call goes on.
     """
     if own := [argument for argument in arguments if argument.startswith("hydra")]:
         raise ConfigError(f"{own[0]}: Hydra's own settings belong to the command line.")
@@ -40,25 +40,32 @@ def sweep(arguments: Sequence[str] = ()) -> Sweep:
         return execute(plan, engine_for(plan.settings))
 
 
-def execute(plan: Plan, engine: Engine, stop: Stop | None = None) -> Sweep:
+class Interrupted(KeyboardInterrupt):  # like its base
+    """A sweep was ended by Ctrl-C or SIGTERM: what was training has a checkpoint, and ``results`` are those so far."""
+
+    def __init__(self, results: Sweep) -> None:
+        super().__init__()
+        self.results = results
+
+
+def execute(plan: Plan, engine: Engine) -> Sweep:
     """Train what is missing of ``plan``, round by round, and return the results of all of it.
 
-    At a request to ``stop``, training leaves checkpoints and the results so far are returned; Ctrl-C and SIGTERM do
-    the same where no ``stop`` is given, and raise ``KeyboardInterrupt``.
+    Raises ``Interrupted`` at Ctrl-C or SIGTERM, once checkpoints are written.
     """
-    signals = Stop() if stop is None else stop
+    stop = Stop()
     rounds = Rounds(plan)
     check_writable(plan.folder)
     introduce(plan.warnings, plan.arrangement.notes, plan.transfers)
     failed = False
-    with signals_request(signals):
+    with signals_request(stop):
         for each in rounds:
-            failed = _train(each, rounds, engine, signals)
-            if signals.requested:
+            failed = _train(each, rounds, engine, stop)
+            if stop.requested:
                 break
     results = finish(rounds)
-    if stop is None and signals.requested and not failed:
-        raise KeyboardInterrupt
+    if stop.requested and not failed:
+        raise Interrupted(results)
     return results
 
 
