@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -95,6 +97,11 @@ class Facts:
         """Take what JSON gives for the types that are no JSON."""
         self.status = Status(self.status)
         self.attempts = [a if isinstance(a, Attempt) else attempt(a) for a in self.attempts]
+
+
+def command(overrides: Sequence[str]) -> str:
+    """Return the command that trains a run alone, for a shell."""
+    return shlex.join(["python", "-m", "ablate", *overrides])
 
 
 def attempt(content: dict[str, Any]) -> Attempt:
