@@ -8,6 +8,7 @@
         best.ckpt       the weights with the best validation metric
         last.ckpt       where an interrupted run goes on, or the end of training
         git.diff        what the repository had that its commit has not
+        log.txt         what its processes printed, where it was trained in processes of its own
         damaged-<n>/    files that could not be read
 
 Reading needs neither torch nor the plugins that made the run.

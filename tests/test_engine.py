@@ -267,7 +267,7 @@ def test_ctrl_c_in_a_terminal_leaves_checkpoints_and_no_process(call: Callable[.
     assert "2 interrupted, 2 missing" in " ".join(out.split())
     assert {facts["status"] for facts in records().values()} == {"interrupted"}
     assert len(list(Path("outputs").rglob("last.ckpt"))) == len(records()) == 2
-    assert not sweep.left()
+    until(lambda: not sweep.left(), 30)
 
 
 @needs_proc

@@ -31,7 +31,9 @@ class CommandLine:
     def needs_workers(self) -> bool:
         """Whether worker processes are going to train, if there is anything to train."""
         elsewhere = any(setting.startswith("hydra/launcher=") for setting in self.hydra)
-        return self.sweep and not self.answered and not elsewhere and "workers=0" not in self.settings
+        return (
+            self.sweep and not self.answered and not elsewhere and not {"workers=0", "dry_run=true"} & {*self.settings}
+        )
 
     @property
     def for_hydra(self) -> list[str]:

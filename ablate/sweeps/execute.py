@@ -36,7 +36,7 @@ def sweep(arguments: Sequence[str] = ()) -> Sweep:
         raise ConfigError(f"{own[0]}: Hydra's own settings belong to the command line.")
     if warning := registry().warning():
         warnings.warn(warning, stacklevel=2)
-    if "workers=0" not in arguments:
+    if not {"workers=0", "dry_run=true"} & {*arguments}:
         processes.warm_up()
     with config_loader() as loader:
         plan = make_plan(arguments, loader, sweep=True)
