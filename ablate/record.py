@@ -117,6 +117,8 @@ class Record:
             self.reload()
             if self.facts.status.done:
                 return
+            if self.damage:
+                self.set_aside("record.json", self.damage)
             self.facts.status, self.facts.error, self.facts.traceback = Status.killed, reason, None
             if self.facts.attempts and self.facts.attempts[-1].status is Status.running:
                 self.facts.attempts[-1].status = Status.killed
@@ -128,8 +130,8 @@ class Record:
 
     def clear(self, *, keep_checkpoints: bool = False) -> None:
         """Remove what an earlier attempt left, so that curves have no doubled steps."""
-        begun = () if keep_checkpoints else ("metrics.csv", "*.ckpt", "git.diff")
-        for pattern in ("events.out.tfevents.*", ".*.tmp", *begun):
+        begun = () if keep_checkpoints else ("metrics.csv", "*.ckpt")
+        for pattern in ("events.out.tfevents.*", ".*.tmp", "git.diff", *begun):
             for path in self.folder.glob(pattern):
                 path.unlink(missing_ok=True)
 
@@ -143,7 +145,10 @@ class Record:
             (self.folder / name).rename(there / name)
         except OSError as error:
             raise unwritable(self.folder, error) from error
-        sentence = f"{self.folder / name} was damaged ({why}) and is now {there / name}."
+        self.warn(f"{self.folder / name} was damaged ({why}) and is now {there / name}.")
+
+    def warn(self, sentence: str) -> None:
+        """Say what happened to the run's files, now and in the record."""
         self.facts.warnings.append(sentence)
         warnings.warn(sentence, DamageWarning, stacklevel=2)
 

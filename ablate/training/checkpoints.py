@@ -109,6 +109,7 @@ def usable(record: Record) -> Saved | None:
         try:
             load(record.checkpoint)
         except FileNotFoundError:
+            record.warn(f"{record.checkpoint} is gone, and the run cannot go on without: it begins anew.")
             return None
         except CheckpointError as error:
             record.set_aside(record.checkpoint.name, str(error))
