@@ -106,7 +106,7 @@ class Record:
         """Write ``record.json``."""
         self.check_held()
         text = json.dumps(asdict(self.facts), indent=2, allow_nan=False)
-        write_atomically(self.folder / "record.json", text + "\n", durable=True)
+        write_atomically(self.folder / "record.json", text + "\n")
 
     def mark_killed(self, reason: str) -> None:
         """Note that the system ended the run's process; nothing where the run was done before that.
