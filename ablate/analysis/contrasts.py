@@ -77,7 +77,7 @@ class Contrast:
         return " ".join([f"{self.name}: {difference(self.test)}: {conclusion(self.test)}.", *self.notes])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contrasted:
     """A contrast before its family is tested."""
 

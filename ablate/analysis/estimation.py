@@ -23,6 +23,7 @@ from ablate.analysis.times import Times, times
 from ablate.analysis.variance import Share, shares
 from ablate.analysis.wording import listed, setting
 
+NEVER = "no run reached the target within the budget"
 NAMED = 4
 """How many of the effects that are refused for one reason its sentence names."""
 
@@ -228,15 +229,16 @@ class _Study:
         family: list[tuple[Contrasted, Any]] = []
         for table, arms, within, factor, levels in self._compared():
             one = contrasts.contrast(table, factor, levels, values[arms], within)
-            if one is not None:
+            never = one is not None and timed is not None and timed.of(arms).never(one.pairing, one.found.used)
+            if one is not None and not never:
                 family.append((one, arms))
                 continue
             a, b = (setting(factor, table.levels[factor][level]) for level in levels)
             inside = f" within {setting(*within)}" if within else ""
-            self._refuse(
-                f"{a} against {b}{inside}", f"no seed has both with everything else equal and {metric.name} measured"
-            )
-        tested = paired([one.found.values for one, _ in family], metric, self.confidence)
+            unpaired = f"no seed has both with everything else equal and {metric.name} measured"
+            self._refuse(f"{a} against {b}{inside}", NEVER if never else unpaired)
+        cut = [timed is not None and timed.of(arms).cut(one.pairing, one.found.used) for one, arms in family]
+        tested = paired([one.found.values for one, _ in family], metric, self.confidence, cut)
         return [
             contrasts.finish(one, test, own[arms], timed.of(arms) if timed else None)
             for (one, arms), test in zip(family, tested, strict=True)
@@ -252,12 +254,16 @@ class _Study:
                 self._refuse(name, "aliased: the design cannot tell it from other effects")
                 continue
             found = interactions.cross(self.table, first, second, self.pairs, values)
-            if not found:
+            if timed and (never := [one for one in found if timed.never(one.pairing, one.found.used)]):
+                self._refuse(name, NEVER)
+                found = [one for one in found if one not in never]
+            elif not found:
                 self._refuse(name, "no seed has the four combinations of two levels of each with everything else equal")
             family += found
         simple = [effect for one in family for effect in one.simple()]
         alone = estimates(simple, metric, self.confidence)
-        tested = paired([one.found.values for one in family], metric, self.confidence)
+        cut = [timed is not None and timed.cut(one.pairing, one.found.used) for one in family]
+        tested = paired([one.found.values for one in family], metric, self.confidence, cut)
         return [
             interactions.finish(self.table, one, test, (alone[2 * at], alone[2 * at + 1]), timed)
             for at, (one, test) in enumerate(zip(family, tested, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -68,7 +69,11 @@ class Paired:
     """The number of contrasts that the adjustment counts."""
     verdict: Verdict = Verdict.unjudged
     seeds_needed: int | None = None
-    """Where inconclusive: the seeds that would decide it."""
+    """Where inconclusive: the seeds that would decide it; None for more than 10000."""
+    cut: bool = False
+    """Whether some of the times end at the budget, so that a small difference does not mean that there is none."""
+    needed_for: float | None = None
+    """The size of the difference that these are counted for, on the scale of the test."""
 
     @property
     def seeds(self) -> int:
@@ -101,14 +106,20 @@ class Paired:
         return self.seeds > 1 and bool(_same(np.array(self.differences)))
 
 
-def paired(differences: Sequence[Floats], metric: Metric, confidence: float = 0.95) -> list[Paired]:
+def paired(
+    differences: Sequence[Floats], metric: Metric, confidence: float = 0.95, cut: Sequence[bool] | None = None
+) -> list[Paired]:
     """Test each contrast's per-seed differences (seeds,) and judge them as one family.
 
     Interval and p: ``scipy.stats.ttest_1samp``; sign flips: ``scipy.stats.permutation_test`` (all 2^n of them up to
     thirteen seeds, 9999 drawn beyond); equivalence: ``statsmodels`` ``ttost_paired``; family: Holm,
-    ``multipletests``. An effect is called if both Holm-adjusted p are below 1 - ``confidence``.
+    ``multipletests``. An effect is called if both Holm-adjusted p are at most 1 − ``confidence``. Contrasts in
+    which times were ``cut`` off at the budget are never called equivalent: what was cut off may differ.
     """
     found = estimates(differences, metric, confidence)
+    for index, short in enumerate(cut or ()):
+        if short:
+            found[index] = replace(found[index], cut=True, p_equivalent=None)
     for at in _by_seeds(differences):
         if len(differences[at[0]]) > 1:
             flips = _flips(np.stack([differences[index] for index in at]))
@@ -198,8 +209,8 @@ def _judged(family: list[Paired]) -> list[Paired]:
         )
         judged.append(replace(adjusted, verdict=_verdict(adjusted)))
     undecided = [at for at, one in enumerate(judged) if one.verdict is Verdict.inconclusive]
-    for at, seeds in zip(undecided, _needed([judged[at] for at in undecided]), strict=True):
-        judged[at] = replace(judged[at], seeds_needed=seeds)
+    for at, one in zip(undecided, _needed([judged[at] for at in undecided]), strict=True):
+        judged[at] = one
     return judged
 
 
@@ -212,36 +223,53 @@ def _verdict(one: Paired) -> Verdict:
         if one.metric.pace:
             return Verdict.faster if good else Verdict.slower
         return Verdict.better if good else Verdict.worse
-    if one.constant and abs(one.mean) <= _TINY:
+    if one.constant and abs(one.mean) <= _TINY and not one.cut:
         return Verdict.none
     if one.p_equivalent_holm is not None and one.p_equivalent_holm <= alpha:
         return Verdict.none
     return Verdict.inconclusive
 
 
-def _needed(undecided: list[Paired]) -> list[int | None]:
-    """Return how many seeds would decide each contrast, with a power of 0.8 and the family's Bonferroni level.
+def _needed(undecided: list[Paired]) -> list[Paired]:
+    """Add how many seeds would decide each contrast, with a power of 0.8 and the family's Bonferroni level.
 
-    Enough to find a difference as large as the margin, or to show that it is smaller where there is none (each
-    one-sided test then needs a power of 0.9). Not the observed difference: power at what was observed says no more
-    than its p value (Hoenig & Heisey 2001, The American Statistician 55). Without a margin nothing else is known, and
-    the observed difference it is. Never fewer than the sign-flip test can reach the level with.
+    Enough to find a difference as large as the margin, or to show that it is smaller where there is none (each of the
+    one-sided tests then needs a power of 0.9). Where the whole interval lies beyond the margin, enough to find its end
+    nearer to none (Perugini, Gallucci & Costantini 2014, Perspectives on Psychological Science 9): power at the
+    observed difference says no more than its p value (Hoenig & Heisey 2001, The American Statistician 55). Without a
+    margin nothing else is known, and the observed difference it is. Never fewer than the sign-flip test can reach the
+    level with.
     """
     if not undecided:
         return []
-    sizes = []
-    for one in undecided:
-        least = one.metric.bound if one.metric.bound is not None else abs(one.mean)
-        sizes.append(least / one.sd if one.sd and not one.constant else np.inf)
-    size = np.array(sizes)
+    bound = undecided[0].metric.bound
+    least = np.array([_least(one, bound) for one in undecided])
+    with np.errstate(divide="ignore"):
+        sizes = least / np.array([0.0 if one.constant or one.sd is None else one.sd for one in undecided])
     alpha = (1 - undecided[0].confidence) / undecided[0].family
-    find = _seeds(size, alpha, POWER, "two-sided")
-    margin = undecided[0].metric.bound is not None
-    show = _seeds(size, alpha, (1 + POWER) / 2, "larger") if margin else find
-    flips = int(np.ceil(1 - np.log2(alpha)))  # the least two-sided p of n sign flips is 2 / 2^n
+    find = _seeds(sizes, alpha, POWER, "two-sided")
+    if bound is not None:
+        show = _seeds(sizes, alpha, (1 + POWER) / 2, "larger")
+        find = np.where(least > bound, find, np.maximum(find, show))
     have = np.array([one.seeds for one in undecided])
-    needed = np.maximum.reduce([find, show, np.full_like(find, flips), have + 1])
-    return [None if count >= SEEDS_LIMIT else int(count) for count in needed]
+    needed = np.maximum.reduce([find, np.full_like(find, flips_needed(alpha)), have + 1.0])
+    return [
+        replace(one, seeds_needed=int(count) if count < SEEDS_LIMIT else None, needed_for=float(size))
+        for one, count, size in zip(undecided, needed, least, strict=True)
+    ]
+
+
+def _least(one: Paired, bound: float | None) -> float:
+    """Return the size of the difference that seeds are counted for, on the scale of the test."""
+    if bound is None or one.interval is None:
+        return abs(one.mean)
+    low, high = one.interval
+    return max(bound, low, -high)
+
+
+def flips_needed(alpha: float) -> int:
+    """Return with how many seeds the two-sided p of the sign-flip test, at least 2 / 2^n, can reach ``alpha``."""
+    return math.ceil(1 - math.log2(alpha) - 1e-9)
 
 
 def _seeds(sizes: Floats, alpha: float, power: float, alternative: str) -> Floats:

@@ -14,7 +14,7 @@ from ablate.analysis.measure import Metric
 from ablate.analysis.pairing import Differences, Pairing, differences, pair
 from ablate.analysis.table import Table
 from ablate.analysis.times import Times
-from ablate.analysis.wording import conclusion, counted, difference, setting, short
+from ablate.analysis.wording import apart, conclusion, counted, setting, short
 
 WEIGHTS = (1, -1, -1, 1)
 """(level at the other level) − (baseline at the other level) − [(level at the other baseline) − (both baselines)]."""
@@ -62,14 +62,15 @@ class Interaction:
             return f"whether {effect} differs between {here} and {there} is open"
         sign = self.metric.sign
         more, less = self.at_level, self.at_baseline
+        within = "within the budget, " if self.test.cut else ""
         if sign * self.test.mean < 0:
             more, less, here, there = less, more, there, here
         helps, harms = ("speeds up", "slows down") if self.metric.pace else ("helps", "harms")
         if _clear(more, sign) and _clear(less, -sign):
-            return f"{one} {helps} {here} but {harms} {there}"
+            return f"{within}{one} {helps} {here} but {harms} {there}"
         if (sign * less.mean < 0 and not sign * more.mean > 0) or _clear(less, -sign):
-            return f"{one} {harms} {there} more than {here}"
-        return f"{one} {helps} {here} more than {there}"
+            return f"{within}{one} {harms} {there} more than {here}"
+        return f"{within}{one} {helps} {here} more than {there}"
 
     def sentence(self) -> str:
         """Return the interaction as a line."""
@@ -80,7 +81,8 @@ class Interaction:
                 f" {self.censored[0]} of {counted(self.censored[1], 'run')} did not reach the target: "
                 "times end at the budget, which alone can make effects differ."
             )
-        return f"{self.name}: {self.reading()}: {difference(self.test)}: {conclusion(self.test)}.{note}"
+        said = conclusion(self.test, "an interaction", "interaction")
+        return f"{self.name}: {self.reading()}: {apart(self.test, self.at_level, self.at_baseline)}: {said}.{note}"
 
 
 def _clear(one: Paired, sign: int) -> bool:
@@ -88,7 +90,7 @@ def _clear(one: Paired, sign: int) -> bool:
     return one.interval is not None and min(sign * one.interval[0], sign * one.interval[1]) > 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Crossed:
     """An interaction before its family is tested."""
 

@@ -15,7 +15,7 @@ from ablate.analysis.table import ABSENT, Bools, Ints, Table
 Cell = tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pairing:
     """Groups of arms that differ in nothing but what is compared.
 
@@ -86,7 +86,7 @@ def _balanced(table: Table, groups: Sequence[Bools], margins: Sequence[tuple[int
     return True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Differences:
     """Per-seed differences of one contrast, and what they were made of."""
 

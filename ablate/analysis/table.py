@@ -23,7 +23,7 @@ ABSENT = -1
 """The code of a level that has no meaning in an arm."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """Runs as arms × seeds. An arm is one combination of the factors' levels."""
 

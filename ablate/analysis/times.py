@@ -14,7 +14,7 @@ from ablate.analysis.pairing import Pairing
 from ablate.analysis.table import Bools, Table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Times:
     """Times of arms × seeds, each up to the run's own budget."""
 
@@ -37,6 +37,14 @@ class Times:
         """Which runs had not reached the target at the common budget."""
         found: Bools = np.isfinite(self.time) & (~self.event | (self.time > self.budget))
         return found
+
+    def cut(self, pairing: Pairing, complete: Bools) -> bool:
+        """Return whether any run of the complete cells (cells, seeds) is censored."""
+        return bool(self.censored[pairing.used(complete, self.time.shape)].any())
+
+    def never(self, pairing: Pairing, complete: Bools) -> bool:
+        """Return whether all of them are: there is nothing to compare."""
+        return bool(self.censored[pairing.used(complete, self.time.shape)].all())
 
     def of(self, arms: Bools) -> Times:
         """Return the times of some arms, with the same common budget."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ablate.analysis.inference import SMOKE, Paired, Verdict
+from ablate.analysis.inference import POWER, SEEDS_LIMIT, SMOKE, Paired, Verdict, flips_needed
 from ablate.analysis.measure import Metric, Scale
 from ablate.analysis.table import label
 
@@ -30,49 +30,74 @@ def short(factor: str, level: Any) -> str:
 def difference(one: Paired) -> str:
     """Return the estimate with its interval: ``0.52× the steps to target [0.45, 0.62]``."""
     metric = one.metric
-    between = (
-        "" if one.low is None or one.high is None else f" [{_number(metric, one.low)}, {_number(metric, one.high)}]"
-    )
     if metric.scale is Scale.ratio:
-        return f"{_number(metric, one.estimate)}× the {metric.name}{between}"
-    return f"{_number(metric, one.estimate)}{_UNIT.get(metric.scale, '')} of {metric.name}{between}"
+        return f"{number(metric, one.estimate)}× the {metric.name}{between(one)}"
+    return f"{number(metric, one.estimate)}{_UNIT.get(metric.scale, '')} of {metric.name}{between(one)}"
 
 
-def conclusion(one: Paired) -> str:
-    """Return the verdict and what it stands on, in words."""
-    tests = f"{counted(one.seeds, 'seed')}"
-    if one.p_holm is not None and one.p_flip_holm is not None:
-        tests += f"; {probability('t test', one.p_holm)}, {probability('sign flips', one.p_flip_holm)}"
-        tests += f", Holm over {counted(one.family, 'contrast')}" if one.family > 1 else ""
+def between(one: Paired) -> str:
+    """Return the interval with a space before it, or nothing."""
+    if one.low is None or one.high is None:
+        return ""
+    return f" [{number(one.metric, one.low)}, {number(one.metric, one.high)}]"
+
+
+def apart(one: Paired, here: Paired, there: Paired) -> str:
+    """Return how two effects differ: ``+6.1 against +1.2 points of val/acc, +4.9 apart [4.5, 5.3]``."""
+    metric = one.metric
+    a, b, c = (number(metric, each.estimate) for each in (here, there, one))
+    if metric.scale is Scale.ratio:
+        return f"{a}× against {b}× the {metric.name}, a factor of {c} apart{between(one)}"
+    return f"{a} against {b}{_UNIT.get(metric.scale, '')} of {metric.name}, {c} apart{between(one)}"
+
+
+def conclusion(one: Paired, found: str | None = None, noun: str = "effect") -> str:
+    """Return the verdict and what it stands on, in words; ``found`` instead of the verdict where there is one."""
     if one.seeds == 1:
         return f"one seed: no interval and no verdict; {MORE_SEEDS}"
     if one.verdict is Verdict.unjudged:
         return f"{one.seeds} seeds are a smoke test: no verdict below {SMOKE}; {MORE_SEEDS}"
+    tests = counted(one.seeds, "seed")
+    if one.p_holm is not None and one.p_flip_holm is not None:
+        tests += f"; {probability('t test', one.p_holm)}, {probability('sign flips', one.p_flip_holm)}"
+        tests += f", Holm over {counted(one.family, 'contrast')}" if one.family > 1 else ""
+    equal = one.p_equivalent_holm is not None and one.p_equivalent_holm <= 1 - one.confidence
     if one.verdict is Verdict.none:
-        if one.constant:
-            return f"no effect: the same in every seed ({tests})"
-        equal = "" if one.p_equivalent_holm is None else f"; {probability('equivalence', one.p_equivalent_holm)}"
-        return f"no effect beyond {margin(one.metric)} ({tests}{equal})"
+        if one.constant and not one.mean:
+            return f"no {noun}: the same in every seed ({tests})"
+        equivalence = "" if one.p_equivalent_holm is None else f"; {probability('equivalence', one.p_equivalent_holm)}"
+        return f"no {noun} beyond {margin(one.metric)} ({tests}{equivalence})"
     if one.verdict is Verdict.inconclusive:
         return f"inconclusive ({tests}); {enough(one)}"
-    return f"{one.verdict} ({tests})"
+    small = f", by less than {margin(one.metric)}" if equal else ""
+    return f"{found or one.verdict}{small} ({tests})"
 
 
 def enough(one: Paired) -> str:
     """Return how many seeds would decide an inconclusive contrast."""
+    alpha = 1 - one.confidence
+    short_of = ""
+    if one.seeds < flips_needed(alpha / one.family):
+        over = f" over {counted(one.family, 'contrast')}" if one.family > 1 else ""
+        short_of = f"with {one.seeds} seeds sign flips cannot reach {alpha:.2g}{over}; "
+    if one.cut:
+        short_of += "some runs end at the budget, so a larger one or an easier target would tell more; "
     if one.seeds_needed is None:
-        return "more than 10000 seeds would be needed to decide it"
-    stated = one.metric.margin is not None
-    what = f"a difference of {margin(one.metric)}" if stated else "a difference as large as it looks"
-    return f"about {one.seeds_needed} seeds would decide it ({what}, power 0.8)"
+        return f"{short_of}more than {SEEDS_LIMIT} seeds would be needed to decide it"
+    size = "" if one.needed_for is None else f" for {amount(one.metric, one.metric.in_unit(one.needed_for))}"
+    return f"{short_of}about {one.seeds_needed} seeds would decide it (power {POWER}{size})"
 
 
 def margin(metric: Metric) -> str:
     """Return the margin: ``1 point``, ``a factor of 1.1``."""
-    size = metric.margin or 0.0
+    return amount(metric, metric.margin or 0.0)
+
+
+def amount(metric: Metric, size: float) -> str:
+    """Return a size in the unit of the metric: ``1 point``, ``a factor of 1.1``, ``0.03``."""
     if metric.scale is Scale.ratio:
-        return f"a factor of {size:g}"
-    return counted(size, "point") if metric.scale is Scale.points else f"{size:g}"
+        return f"a factor of {size:.3g}"
+    return counted(float(f"{size:.3g}"), "point") if metric.scale is Scale.points else f"{size:.3g}"
 
 
 def probability(test: str, p: float) -> str:
@@ -91,7 +116,8 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _number(metric: Metric, value: float) -> str:
+def number(metric: Metric, value: float) -> str:
+    """Return a value in the unit of the metric; differences with their sign."""
     if metric.scale is Scale.ratio:
         return f"{value:.2f}" if value < 100 else f"{value:.3g}"
     if metric.scale is Scale.points:
