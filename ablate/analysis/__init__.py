@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ablate.analysis.contrasts import Contrast
+    from ablate.analysis.crossed import cells
     from ablate.analysis.curves import bands, runs
     from ablate.analysis.divergence import Divergence
     from ablate.analysis.estimation import Effects, Refusal, effects
@@ -36,6 +37,7 @@ __all__ = [
     "Target",
     "Verdict",
     "bands",
+    "cells",
     "effects",
     "runs",
 ]
@@ -54,6 +56,7 @@ _HOMES = {
     "Target": "target",
     "Verdict": "inference",
     "bands": "curves",
+    "cells": "crossed",
     "effects": "estimation",
     "runs": "curves",
 }

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.plugins.hparams import summary_v2 as hparams
-from tensorboard.summary.writer.record_writer import RecordWriter
 
-from ablate.atomic import atomic
 from ablate.record import Record, Status
+from ablate.report.events import write_events
 from ablate.report.style import level_text
 
 _SUFFIX = ".hparams"
@@ -61,11 +58,7 @@ def _write(record: Record, domains: Mapping[str, Sequence[Value]]) -> None:
         hparams.hparams_pb(values, trial_id=record.folder.parent.name),
         _session_end(_STATUS.get(record.status, api_pb2.STATUS_UNKNOWN)),
     ]
-    path = record.folder / f"events.out.tfevents.{int(time.time())}{_SUFFIX}"
-    _write_events(path, summaries)
-    for old in record.folder.glob(f"events.out.tfevents.*{_SUFFIX}"):
-        if old != path:
-            old.unlink()
+    write_events(record.folder, summaries, _SUFFIX)
 
 
 def _domain(values: Sequence[Value]) -> hparams.Discrete | None:
@@ -89,16 +82,6 @@ def _session_end(status: int) -> Summary:
         tensor=metadata.NULL_TENSOR,
     )
     return end
-
-
-def _write_events(path: Path, summaries: Sequence[Summary]) -> None:
-    now = time.time()
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        writer = RecordWriter(file)
-        writer.write(Event(wall_time=now, file_version="brain.Event:2").SerializeToString())
-        for summary in summaries:
-            writer.write(Event(wall_time=now, summary=summary).SerializeToString())
-        writer.flush()
 
 
 def _value(record: Record, key: str) -> Value | None:
