@@ -172,7 +172,7 @@ def _censoring(sides: list[Side], names: list[str], times: Times) -> list[str]:
     ]
     notes = [
         f"Not reached within {times.budget:g} steps: {listed(missed)}; "
-        f"restricted means {sides[0].mean:.4g} and {sides[1].mean:.4g} steps."
+        f"restricted means {sides[0].mean:.4g} and {sides[1].mean:.4g} steps (the ratio averages logarithms)."
     ]
     if not sides[0].censored:
         notes.append("The true ratio is at most that.")

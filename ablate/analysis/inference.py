@@ -22,7 +22,7 @@ SMOKE = 5
 RESAMPLES = 9999
 """Sign flips that are drawn where all 2^n are more; with twelve seeds they are not."""
 POWER = 0.8
-SEEDS_LIMIT = 10_000
+SEEDS_LIMIT = 1000
 
 
 class Verdict(StrEnum):
@@ -69,7 +69,7 @@ class Paired:
     """The number of contrasts that the adjustment counts."""
     verdict: Verdict = Verdict.unjudged
     seeds_needed: int | None = None
-    """Where inconclusive: the seeds that would decide it; None for more than 10000."""
+    """Where inconclusive: the seeds that would decide it; None for more than 1000."""
     cut: bool = False
     """Whether some of the times end at the budget, so that a small difference does not mean that there is none."""
     needed_for: float | None = None
