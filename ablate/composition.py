@@ -26,6 +26,7 @@ from ablate.techniques import KINDS
 CONFIG_MODULE = "ablate_conf"
 CONFIG_NAME = "config"
 SWEEPER = "hydra_plugins.ablate.AblateSweeper"
+RAY = {"_target_": "hydra_plugins.ablate.RayLauncher", "address": None, "max_retries": 3}
 
 
 def install() -> None:
@@ -33,6 +34,7 @@ def install() -> None:
     store = ConfigStore.instance()
     store.store(name="ablate_schema", node=Config, provider="ablate")
     store.store(group="hydra/sweeper", name="ablate", node={"_target_": SWEEPER}, provider="ablate")
+    store.store(group="hydra/launcher", name="ray", node=RAY, provider="ablate")
     registry().install()
 
 

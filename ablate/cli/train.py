@@ -22,13 +22,15 @@ from ablate.report.terminal import print_sweep
 from ablate.results import Sweep
 from ablate.sweeps.execute import execute
 from ablate.sweeps.plan import make_plan
+from ablate.sweeps.ray_launcher import RayLauncher
 from ablate.sweeps.sweeper import AblateSweeper, Request
 
 
 def train(command: CommandLine) -> int:
     """Train a run or, with ``-m``, a sweep, and print the results; return 1 if a run did not finish."""
     composition.install()
-    Plugins.instance().register(AblateSweeper)
+    for plugin in (AblateSweeper, RayLauncher):
+        Plugins.instance().register(plugin)
     if (warning := registry().warning()) and not command.answered:
         print(f"ablate: warning: {warning}", file=sys.stderr)
     results = _through_hydra(command)

@@ -1,4 +1,4 @@
-"""The name by which Hydra finds the sweeper; installed as ``hydra_plugins.ablate``.
+"""The name by which Hydra finds sweeper and launchers; installed as ``hydra_plugins.ablate``.
 
 Hydra imports every module of ``hydra_plugins`` whenever any Hydra application starts. The sweeper brings torch
 along, so it is imported when its name is looked up, not before.
@@ -14,4 +14,8 @@ def __getattr__(name: str) -> Any:
         from ablate.sweeps.sweeper import AblateSweeper
 
         return AblateSweeper
+    if name == "RayLauncher":
+        from ablate.sweeps.ray_launcher import RayLauncher
+
+        return RayLauncher
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
