@@ -21,15 +21,19 @@ def check_writable(folder: Path) -> None:
         raise unwritable(folder, error) from error
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str, *, durable: bool = False) -> None:
     """Write ``text`` to ``path``: readers see the old content or the new, never half."""
-    with atomic(path) as temporary:
+    with atomic(path, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that replaces it on success and is removed on failure."""
+def atomic(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that replaces it on success and is removed on failure.
+
+    What is ``durable`` is on the disk itself before it replaces anything, and outlives a power cut. Raises
+    ``RecordError`` where the file cannot be written, a full disk included.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -39,10 +43,16 @@ def atomic(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        if durable:
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        raise unwritable(path.parent, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def unwritable(folder: Path, error: OSError) -> RecordError:

@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from ablate import overrides
+from ablate import override_checks, overrides
 from ablate.config import Config, to_config
 from ablate.errors import ConfigError
 from ablate.overrides import Setting
@@ -26,6 +26,7 @@ from ablate.techniques import KINDS
 CONFIG_MODULE = "ablate_conf"
 CONFIG_NAME = "config"
 SWEEPER = "hydra_plugins.ablate.AblateSweeper"
+LAUNCHER = "hydra_plugins.ablate.LocalLauncher"
 RAY = {"_target_": "hydra_plugins.ablate.RayLauncher", "address": None, "max_retries": 3}
 
 
@@ -34,6 +35,7 @@ def install() -> None:
     store = ConfigStore.instance()
     store.store(name="ablate_schema", node=Config, provider="ablate")
     store.store(group="hydra/sweeper", name="ablate", node={"_target_": SWEEPER}, provider="ablate")
+    store.store(group="hydra/launcher", name="local", node={"_target_": LAUNCHER}, provider="ablate")
     store.store(group="hydra/launcher", name="ray", node=RAY, provider="ablate")
     registry().install()
 
@@ -67,7 +69,7 @@ def compose(arguments: Sequence[str] = ()) -> Config:
         settings = overrides.parse(arguments, loader)
         if wrong := [setting.text for setting in settings if setting.key in overrides.OF_SWEEP]:
             raise ConfigError(f"{wrong[0]}: this belongs to a sweep, and so to ablate.sweep or the command line.")
-        for warning in overrides.check(settings, sweep=False, defaults=defaults(), presets=presets(loader)):
+        for warning in override_checks.check(settings, sweep=False, defaults=defaults(), presets=presets(loader)):
             warnings.warn(warning, stacklevel=2)
         config = to_config(load(loader, overrides.quoted(arguments)))
     config.label = label_of(config, settings, {})

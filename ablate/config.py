@@ -15,7 +15,7 @@ from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
-from ablate.checks import at_least, positive
+from ablate.checks import at_least, not_negative, positive
 from ablate.errors import ConfigError
 from ablate.registry import Option, registry
 from ablate.source import Source, locate
@@ -44,7 +44,8 @@ class TrainerConfig:
 
     ``max_steps``, in optimizer steps, takes the place of ``max_epochs``. ``validations`` is the number of points at
     which the curves are measured, spread evenly over the run. ``threads`` limits torch's CPU threads: small models
-    are fastest, and repeatable, on one.
+    are fastest, and repeatable, on one. ``checkpoint_seconds`` is the time between two checkpoints of a run that
+    trains, 0 for one after every step: what an interruption costs at most.
     """
 
     max_epochs: int = 20
@@ -57,11 +58,13 @@ class TrainerConfig:
     gradient_clip_val: float | None = None
     deterministic: bool = True
     threads: int = 1
+    checkpoint_seconds: float = 30.0
     progress: bool = False
 
     def __post_init__(self) -> None:
         at_least(1, max_epochs=self.max_epochs, max_steps=self.max_steps, validations=self.validations)
         at_least(1, threads=self.threads, accumulate_grad_batches=self.accumulate_grad_batches)
+        not_negative(checkpoint_seconds=self.checkpoint_seconds)
         if self.devices != 1:
             raise ValueError(f"devices must be 1, not {self.devices}: a run trains on one device")
         if self.gradient_clip_val is not None:
@@ -194,7 +197,7 @@ class Config:
         return tree | {k: getattr(self, k) for k in own}
 
 
-UNSCIENTIFIC_TRAINER = frozenset({"accelerator", "progress", "threads"})
+UNSCIENTIFIC_TRAINER = frozenset({"accelerator", "checkpoint_seconds", "progress", "threads"})
 """Trainer settings that say where and how loudly to train, not what."""
 
 UNSCIENTIFIC = frozenset({"seed", "name", "label", "output_dir"})

@@ -130,6 +130,7 @@ class Batches:
     In training, each epoch has an order of its own, drawn from the seed and the number of the epoch alone, so
     that it is the same whatever happened before. Lightning announces the epoch through ``sampler.set_epoch``.
     A last batch of a single example joins the one before: the statistics of one example are not defined.
+    ``state_dict`` says which batch comes next, and after ``load_state_dict`` the next iteration begins there.
     """
 
     def __init__(self, examples: Examples, batch_size: int, shuffle_seed: int | None = None) -> None:
@@ -137,6 +138,8 @@ class Batches:
         self.batch_size = batch_size
         self.shuffle_seed = shuffle_seed
         self.epoch = 0
+        self._given = 0
+        self._skipped = 0
 
     @property
     def sampler(self) -> Batches:
@@ -154,11 +157,24 @@ class Batches:
 
     def __iter__(self) -> Iterator[Examples]:
         x, y = self.examples
-        if self.shuffle_seed is None:
-            yield from map(Examples, x.split(self._sizes()), y.split(self._sizes()))
-            return
-        for index in self.order().split(self._sizes()):
-            yield Examples(x[index], y[index])
+        sizes = self._sizes()
+        first, self._skipped = self._skipped, 0
+        indices = None if self.shuffle_seed is None else self.order().split(sizes)
+        plain = x.split(sizes), y.split(sizes)
+        for number in range(first, len(sizes)):
+            self._given = number + 1
+            if indices is None:
+                yield Examples(plain[0][number], plain[1][number])
+            else:
+                yield Examples(x[indices[number]], y[indices[number]])
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the epoch and the number of its batches that have been given out."""
+        return {"epoch": self.epoch, "batch": self._given}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Begin the next iteration where :meth:`state_dict` was called."""
+        self.epoch, self._skipped = state["epoch"], state["batch"]
 
     def _sizes(self) -> list[int]:
         whole, rest = divmod(len(self.examples.x), self.batch_size)

@@ -22,6 +22,18 @@ class RecordError(AblateError):
     """A run folder that cannot be used: busy, unreadable or unwritable."""
 
 
+class EngineError(AblateError):
+    """Worker processes that cannot be started."""
+
+
+class BusyError(RecordError):
+    """A run that another process is training, or has taken over from this one."""
+
+
+class DamageWarning(UserWarning):
+    """A file of a run that could not be read and was set aside."""
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest of ``choices``, or nothing."""
     by_lower = {choice.lower(): choice for choice in choices}

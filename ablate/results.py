@@ -13,6 +13,7 @@ import pandas as pd
 from ablate.analysis.convergence import Convergence, convergence
 from ablate.config import InitHead
 from ablate.record import Record, Status
+from ablate.sweep_facts import SweepFacts
 
 TARGET_MARGIN = 0.01
 
@@ -34,12 +35,14 @@ class Sweep:
         target: float | None = None,
         labels: Mapping[str, str] | None = None,
         cost: bool = False,
+        facts: SweepFacts | None = None,
     ) -> None:
         self.name = name
         self.folder = folder
         self.records = list(records)
         self.factors = list(factors)
         self.cost = cost
+        self.facts = facts or SweepFacts()
         self._target = target
         self._labels = labels or {}
 
@@ -135,3 +138,8 @@ def summary(record: Record, target: float | None = None) -> Convergence:
         higher_is_better=record.facts.higher_is_better,
         target=target,
     )
+
+
+def judged(record: Record) -> float | None:
+    """Return the best value of the metric that a run is judged by; None unless it finished."""
+    return summary(record).best if record.status is Status.finished else None

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import ablate
 from ablate.config import Config
 from tests.helpers import short
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # how long an example takes is no matter of a test
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +34,9 @@ def short_config() -> Callable[..., Config]:
 
 @pytest.fixture
 def short_sweep() -> Callable[[Sequence[str]], ablate.Sweep]:
-    """Return a runner of quick sweeps: ``short_sweep(["norm=bn,none"])``."""
+    """Return a runner of quick sweeps in this process: ``short_sweep(["norm=bn,none"])``."""
 
     def make(settings: Sequence[str]) -> ablate.Sweep:
-        return ablate.sweep(short(*settings))
+        return ablate.sweep(short("workers=0", *settings))
 
     return make

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import ablate
-from ablate import overrides
+from ablate import override_checks, overrides
 from ablate.composition import config_loader, defaults
 from ablate.errors import ConfigError
 from ablate.overrides import Setting, parse
@@ -11,7 +11,7 @@ from ablate.overrides import Setting, parse
 
 def check(*arguments: str, sweep: bool = True) -> list[str]:
     with config_loader() as loader:
-        return overrides.check(parse(arguments, loader), sweep=sweep, defaults=defaults())
+        return override_checks.check(parse(arguments, loader), sweep=sweep, defaults=defaults())
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_plain_setting_has_one_level_and_hydras_own_are_left_out() -> None:
         (["norm=bnn"], "Did you mean 'bn'"),
         (["norm=[bn,ln]"], "norm takes one option"),
         (["reg=[l2,nope]"], "reg=nope: there is no such option"),
-        (["norm=bn,none", "norm.eps=1e-3"], "norm=none has no parameter 'eps'.*in a sweep of its own"),
+        (["norm=bn,none", "norm.epss=1e-3"], r"norm=bn has no parameter 'epss'.*Did you mean 'eps'"),
         (["opt.lrr=1"], r"opt=adam has no parameter 'lrr' \(it has lr, .*Did you mean 'lr'"),
         (["reg=l2", "reg.l1.weight=1"], "reg=l2 does not include l1"),
         (["lr=0.1"], "lr=0.1: write opt.lr"),
@@ -92,6 +92,13 @@ def test_parameters_of_every_swept_option_pass() -> None:
         check("norm=bn,ln", "norm.eps=1e-3,1e-5", "reg=[l2,dropout],l2", "reg.l2.weight=1", "trainer.max_epochs=2")
         == []
     )
+
+
+def test_a_parameter_that_only_some_options_have_is_noted() -> None:
+    assert check("norm=bn,none", "norm.eps=1e-3") == ["norm.eps has no meaning for norm=none: trained without it."]
+    assert check("reg=none,l2,l1", "reg.l2.weight=1,2") == [
+        "reg.l2.weight has no meaning for reg=none and reg=l1: trained without it, once."
+    ]
 
 
 def test_labels_say_what_was_said() -> None:

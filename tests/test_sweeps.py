@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import ablate
 from ablate.composition import config_loader
-from ablate.sweeps.design import Factor, full
+from ablate.designs.factor import Factor
+from ablate.designs.full import full
 from ablate.sweeps.plan import Plan, make_plan
 
 Runner = Callable[[Sequence[str]], ablate.Sweep]
@@ -89,10 +91,10 @@ def test_one_bad_run_does_not_stop_the_others(
 
     original = training._train
 
-    def sometimes(record: ablate.Record, config: ablate.Config) -> None:
+    def sometimes(record: ablate.Record, config: ablate.Config, *rest: Any) -> None:
         if config.choices()["norm"] == "bn":
             raise ValueError("planted\nsecond line")
-        original(record, config)
+        original(record, config, *rest)
 
     monkeypatch.setattr(training, "_train", sometimes)
     result = short_sweep(["norm=bn,none"])

@@ -70,6 +70,17 @@ def _plain_settings() -> list[tuple[str, str, str]]:
         "label": "what the arm's folder is called; by default the settings given",
         "output_dir": "where the folders of sweeps are",
         "target": "validation metric for 'steps to target'; by default what the best arm reaches, less 0.01",
+        "design": "full, ofat, loo, fractional or path: which of all combinations are trained",
+        "baseline": "design=ofat: where it starts, {norm:none}; by default each factor's first level",
+        "resolution": "design=fractional: III, IV, V or plackett_burman; by default IV",
+        "tune": "parameters of which each arm gets its own value: lr, or opt.lr,reg.l2.weight",
+        "tune_seeds": "how many seeds, none of them reported, that is decided on",
+        "dry_run": "print the plan and how long it would take; train nothing",
+        "retry": "none, failed or all: which runs that ended badly are tried again; all: those that diverged, too",
+        "fail_fast": "whether the first failure stops the sweep",
+        "workers": "worker processes: auto, a number, or 0 for this process",
+        "runs_per_gpu": "how many runs share a GPU",
+        "quiet": "print nothing but failures while training",
         "cost": "whether a table of parameters, multiply-adds and memory follows the results",
     }
     fields = {f.name: f for part in (Config, SweepSettings) for f in dataclasses.fields(part)}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from ablate.cli import settings
+from ablate.engines import processes
 from ablate.errors import AblateError, ConfigError, did_you_mean
 from ablate.registry import load_plugin
 
@@ -79,6 +80,8 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"lightning-ablate {metadata.version('lightning-ablate')}")
         return 0
     command = settings.read(arguments)
+    if command.needs_workers:
+        processes.warm_up()
     from ablate.cli.train import train  # here, so that all of the above stays free of torch
 
     return train(command)

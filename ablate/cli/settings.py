@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablate import composition, overrides
+from ablate import composition, override_checks, overrides
 from ablate.errors import ConfigError
 
 
@@ -24,6 +24,12 @@ class CommandLine:
     sweep: bool
     answered: bool
     """Whether Hydra answers by itself: --cfg, --info, shell completion."""
+
+    @property
+    def needs_workers(self) -> bool:
+        """Whether worker processes are going to train, if there is anything to train."""
+        elsewhere = any(setting.startswith("hydra/launcher=") for setting in self.hydra)
+        return self.sweep and not self.answered and not elsewhere and "workers=0" not in self.settings
 
     @property
     def for_hydra(self) -> list[str]:
@@ -75,4 +81,4 @@ def _check(settings: Sequence[str], sweep: bool, config_dir: str | None) -> None
         parsed = overrides.parse(settings, loader)
     if config_dir and Path(config_dir).is_dir():
         presets |= {entry.name for entry in Path(config_dir).iterdir() if entry.is_dir()}
-    overrides.check(parsed, sweep=sweep, defaults=composition.defaults(), presets=presets)
+    override_checks.check(parsed, sweep=sweep, defaults=composition.defaults(), presets=presets)

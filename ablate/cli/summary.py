@@ -31,12 +31,12 @@ def summary(arguments: Sequence[str] = ()) -> None:
     for warning in plan.warnings:
         out.print(f"[yellow]Warning:[/] {escape(warning)}")
     rows = []
-    for config in {planned.config.arm_hash: planned.config for planned in reversed(plan.runs)}.values():
+    for config in (arm.config for arm in plan.arms):
         dataset = prepare(config.data, config.seed)
         model = build(config, dataset).model
         found = costs(model, dataset.splits.train.x[0], config.opt.build)
         if not plan.factors:
             print_network(found, dataset.spec.input_shape, config.choices()["opt"])
             return
-        rows.append(arm_cost([config.flat()[factor.key] for factor in plan.factors], found))
-    out.print(cost_table([factor.key for factor in plan.factors], rows[::-1]))
+        rows.append(arm_cost([config.flat().get(factor.key) for factor in plan.factors], found))
+    out.print(cost_table([factor.key for factor in plan.factors], rows))

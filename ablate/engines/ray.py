@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import os
 import signal
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -182,8 +183,9 @@ def _connected(address: str | None) -> Iterator[Any]:
         quiet |= {"include_dashboard": False, "object_store_memory": _OBJECTS}
     with _handlers_kept():
         try:
+            _reach(address)
             ray.init(address=address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
             raise ConfigError(
                 f"hydra.launcher.address={address or os.environ.get('RAY_ADDRESS')}: {reason}."
@@ -193,6 +195,13 @@ def _connected(address: str | None) -> Iterator[Any]:
     finally:
         with _handlers_kept():
             ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raise ``OSError`` where nobody answers at ``host:port``: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal() and "://" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def installed() -> Any:

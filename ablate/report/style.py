@@ -19,7 +19,8 @@ def level_text(level: object) -> str:
     """Return a level as on the command line."""
     if str(level) in ("True", "False"):  # numpy's booleans too
         return str(level).lower()
-    return "–" if level is None else str(level).replace(" ", "")
+    missing = level is None or (isinstance(level, float) and math.isnan(level))  # which is pandas' None in numbers
+    return "–" if missing else str(level).replace(" ", "")
 
 
 def number_text(value: object, digits: int = 4) -> str:
@@ -27,6 +28,13 @@ def number_text(value: object, digits: int = 4) -> str:
     if not isinstance(value, int | float) or not math.isfinite(value):
         return "–"
     return f"{value:.{digits}f}"
+
+
+def clock_text(seconds: float) -> str:
+    """Return a time as on a clock: 0:07, 12:30, 1:00:05."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def count_text(value: object) -> str:
@@ -40,3 +48,14 @@ def bytes_text(value: object) -> str:
         return "–"
     power = next((p for p in (3, 2, 1) if value >= 1000**p), 0)
     return f"{value / 1000**power:.{1 if power else 0}f} {('B', 'kB', 'MB', 'GB')[power]}"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration in its two largest units: ``40 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    left = round(seconds)
+    parts = []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        parts.append(f"{count} {unit}" if count else "")
+    first = next((index for index, part in enumerate(parts) if part), len(parts) - 1)
+    return " ".join(part for part in parts[first : first + 2] if part) or "0 s"

@@ -10,8 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ablate.record import Record, Status
+from ablate.facts import FAILURES, Status
+from ablate.record import Record
 from ablate.report.costs import ArmCost, cost_table
+from ablate.report.decisions import decisions
 from ablate.report.style import console, level_text, number_text
 from ablate.results import Sweep, summary
 
@@ -21,42 +23,50 @@ _FULL = 90
 _NUMBERS = 73
 """Columns that the table needs beside the factors; these share what is left."""
 
-_STYLES = {
+STYLES = {
     Status.finished: "green",
     Status.diverged: "yellow",
     Status.failed: "red",
     Status.interrupted: "yellow",
+    Status.killed: "red",
     Status.running: "cyan",
     Status.missing: "yellow",
 }
 
 
-def announce(sweep: Sweep, missing: int, warnings: Sequence[str] = (), transfers: Sequence[str] = ()) -> None:
-    """Say what is about to be trained, from which weights, and what is done already."""
+def introduce(warnings: Sequence[str] = (), notes: Sequence[str] = (), transfers: Sequence[str] = ()) -> None:
+    """Say what has to be known before a sweep is trained: what may be a mistake, what its design leaves open, whose
+    weights it begins with.
+    """
     out = console()
     for warning in warnings:
         out.print(f"[yellow]Warning:[/] {escape(warning)}")
-    total = len(sweep.records)
-    done = total - missing
-    if missing == 0:
-        out.print(f"{sweep.name}: {_runs(total)}, all done before: nothing to train.")
-    else:
-        before = f", {done} done before" if done else ""
-        out.print(f"{sweep.name}: {_runs(total)}{before}. Training {missing}.")
+    for note in notes:
+        out.print(escape(f"{note}."), soft_wrap=True)
     for text in transfers:
         out.print(escape(text), soft_wrap=True)
 
 
-def outcome(record: Record, number: int, total: int) -> None:
-    """Print how one run of many ended."""
+def announce(title: str, total: int, missing: int) -> None:
+    """Say how many runs are about to be trained, and how many are done already."""
+    if missing == 0:
+        text = f"{_runs(total)}, all done before: nothing to train."
+    else:
+        before = f", {total - missing} done before" if missing < total else ""
+        text = f"{_runs(total)}{before}. Training {missing}."
+    console().print(escape(f"{title}{text}"))
+
+
+def outcome(record: Record) -> str:
+    """Return how a run ended, with its colours."""
     facts = record.facts
-    told = f"[{number}/{total}] {facts.arm} seed={facts.seed}"
+    told = f"{facts.arm} seed={facts.seed}"
     if record.status is Status.finished:
         best = summary(record).best
         ended = f"{facts.metric} {number_text(best)} in {facts.seconds:.1f} s"
     else:
-        ended = f"[{_STYLES[record.status]}]{record.status}[/]: {escape(_one_line(facts.error))}"
-    console().print(f"{escape(told)}  {ended}", soft_wrap=True)
+        ended = f"[{STYLES[record.status]}]{record.status}[/]: {escape(_one_line(facts.error))}"
+    return f"{escape(told)}  {ended}"
 
 
 def print_sweep(sweep: Sweep) -> None:
@@ -71,10 +81,12 @@ def print_sweep(sweep: Sweep) -> None:
     if sweep.cost:
         arms = _ranked(sweep.frame(), sweep.higher_is_better)
         out.print(cost_table(sweep.factors, [_cost(sweep, arm) for arm in arms]))
+    for part in decisions(sweep.facts, sweep.metric):
+        out.print(part)
     for record in sweep.records:
-        if record.status in (Status.failed, Status.diverged):
+        if record.status in (*FAILURES, Status.diverged):
             told = f"{sweep.label(record)} seed={record.facts.seed}"
-            style = _STYLES[record.status]
+            style = STYLES[record.status]
             out.print(
                 f"[{style}]{record.status}[/] {escape(told)}: {escape(_one_line(record.facts.error))}",
                 soft_wrap=True,
@@ -90,7 +102,7 @@ def arms_table(sweep: Sweep) -> Table:
     frame = sweep.frame()
     metric = sweep.metric
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    room = max(6, (console().width - _NUMBERS) // max(1, len(sweep.factors)) - 3)
+    room = max(8, (console().width - _NUMBERS) // max(1, len(sweep.factors)) - 3)
     for label in sweep.factors:
         widest = max(len(level_text(level)) for level in [label, *frame[label]])
         table.add_column(label, overflow="fold", min_width=min(widest, room), max_width=room)
@@ -173,7 +185,7 @@ def _mean_and_deviation(values: pd.Series) -> str:
 def _statuses(values: pd.Series) -> str:
     counts = values.value_counts()
     alone = len(values) == 1 or len(counts) == 1
-    parts = (f"[{_STYLES[Status(str(s))]}]{s if alone else f'{n} {s}'}[/]" for s, n in counts.items())
+    parts = (f"[{STYLES[Status(str(s))]}]{s if alone else f'{n} {s}'}[/]" for s, n in counts.items())
     return ", ".join(parts)
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
+from ablate.atomic import check_writable
 from ablate.composition import config_loader
+from ablate.engines import processes
 from ablate.engines.engine import Engine
-from ablate.engines.inline import InlineEngine
+from ablate.engines.local import engine_for
 from ablate.errors import ConfigError
-from ablate.record import find
+from ablate.record import Status, find
 from ablate.registry import registry
 from ablate.report.hparams import write_hparams
-from ablate.report.progress import Lines
-from ablate.report.terminal import announce
+from ablate.report.progress import Progress
+from ablate.report.terminal import announce, introduce
 from ablate.results import Sweep
 from ablate.stop import Stop, signals_request
 from ablate.sweeps.plan import Plan, make_plan
+from ablate.sweeps.rounds import Round, Rounds
 
 
 def sweep(arguments: Sequence[str] = ()) -> Sweep:
@@ -24,30 +27,67 @@ def sweep(arguments: Sequence[str] = ()) -> Sweep:
 
     ``arguments`` are overrides as after ``python -m ablate -m``, without a shell's quoting:
     ``sweep(["norm=bn,none", "seed=range(0,5)"])``. A run that fails is recorded as failed, and the others go on.
+    Ctrl-C leaves checkpoints and raises ``KeyboardInterrupt``; the same call goes on.
     """
     if own := [argument for argument in arguments if argument.startswith("hydra")]:
         raise ConfigError(f"{own[0]}: Hydra's own settings belong to the command line.")
     if warning := registry().warning():
         warnings.warn(warning, stacklevel=2)
+    if "workers=0" not in arguments:
+        processes.warm_up()
     with config_loader() as loader:
         plan = make_plan(arguments, loader, sweep=True)
-        return execute(plan, InlineEngine())
+        return execute(plan, engine_for(plan.settings))
 
 
-def execute(plan: Plan, engine: Engine) -> Sweep:
-    """Train what is missing of ``plan`` and return the results of all of it."""
-    stop = Stop()
-    missing = plan.missing()
-    announce(plan.results(), len(missing), plan.warnings, plan.transfers)
-    with signals_request(stop), Lines(len(missing)) as watch:
+def execute(plan: Plan, engine: Engine, stop: Stop | None = None) -> Sweep:
+    """Train what is missing of ``plan``, round by round, and return the results of all of it.
+
+    At a request to ``stop``, training leaves checkpoints and the results so far are returned; Ctrl-C and SIGTERM do
+    the same where no ``stop`` is given, and raise ``KeyboardInterrupt``.
+    """
+    signals = Stop() if stop is None else stop
+    rounds = Rounds(plan)
+    check_writable(plan.folder)
+    introduce(plan.warnings, plan.arrangement.notes, plan.transfers)
+    failed = False
+    with signals_request(signals):
+        for each in rounds:
+            failed = _train(each, rounds, engine, signals)
+            if signals.requested:
+                break
+    results = finish(rounds)
+    if stop is None and signals.requested and not failed:
+        raise KeyboardInterrupt
+    return results
+
+
+def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> bool:
+    """Train what is missing of a round; what other processes are training is waited for at the end.
+
+    Returns whether a failure has asked to stop.
+    """
+    settings = rounds.plan.settings
+    missing = each.missing(settings.retry)
+    announce(each.title, len(each.runs), len(missing))
+    live = not any(run.config.trainer.progress for run in missing)  # which shows a bar of its own
+    watch = Progress(
+        rounds.results(), len(missing), stop, live=live, quiet=settings.quiet, fail_fast=settings.fail_fast
+    )
+    with watch:
         if missing:
             engine.train(missing, watch, stop)
-    return finish(plan)
+        busy = [run for run in missing if run.record().status is Status.running]
+        if busy and not stop.requested:
+            engine.train(busy, watch, stop, wait=True)
+    return settings.fail_fast and watch.failed
 
 
-def finish(plan: Plan) -> Sweep:
-    """Return the results, once TensorBoard's HPARAMS tab knows of all runs in the folder."""
-    results = plan.results()
+def finish(rounds: Rounds) -> Sweep:
+    """Return the results, once they are on disk and TensorBoard's HPARAMS tab knows of all runs in the folder."""
+    results = rounds.results()
+    if results.factors:
+        results.facts.save(results.folder)
     records, _ = find(results.folder)
     write_hparams(records, results.factors)
     return results

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ablate.assembly import build
 from ablate.config import Config, InitHead
 from ablate.dataset import Dataset, prepare
+from ablate.designs.factor import Arm, Factor
 from ablate.errors import ConfigError
-from ablate.overrides import Setting
 from ablate.probe import PROBED, fingerprint
-from ablate.sweeps.design import Arm, Factor
+from ablate.sweeps.arms import Composer, PlannedArm
 
 
 class Prober:
@@ -49,38 +49,35 @@ class Prober:
         return self._digests[key]
 
 
-def refuse_idle_factors(arms: Sequence[tuple[Arm, Config]], factors: Sequence[Factor], prober: Prober) -> None:
+def refuse_idle_factors(arms: Sequence[PlannedArm], composer: Composer, prober: Prober) -> None:
     """Raise ``ConfigError`` where two levels of a factor, all else equal, make the same runs."""
-    configs = {frozenset(arm.items()): config for arm, config in arms}
-    for factor in factors:
+    for factor in composer.factors:
         probed = factor.key.partition(".")[0] in PROBED
-        for arm, config in arms:
-            level = arm[factor.key]
+        for arm in arms:
+            config, level = arm.config, arm.levels.get(factor.key)
+            if level is None:  # this arm has no such parameter
+                continue
             for earlier in factor.levels[: factor.levels.index(level)]:
-                other = configs[frozenset({**arm, factor.key: earlier}.items())]
+                other = composer.config(composer.meaning({**arm.levels, factor.key: earlier}))
                 pair = f"{factor.key}={earlier} and {factor.key}={level}"
-                if other.arm_hash == config.arm_hash and arm.get("init_head") == "scratch":
+                if other.arm_hash == config.arm_hash and arm.levels.get("init_head") == "scratch":
                     raise ConfigError(
                         f"{pair} make the same run with init_head=scratch, which starts from neither. "
                         "Sweep init_head=scratch with one of them."
                     )
                 if other.arm_hash == config.arm_hash:
                     raise ConfigError(
-                        f"{pair} are the same setting{_elsewhere(arm, factor)}, written twice. Drop one of them."
+                        f"{pair} are the same setting{_elsewhere(arm.levels, factor)}, written twice. Drop one of them."
                     )
                 if probed and prober.same_network(config, other):
                     raise ConfigError(
-                        f"{_takes_no_part(factor.key, config)}: {pair} make the same runs{_elsewhere(arm, factor)}, "
-                        f"so that the sweep would compare it with itself. {_way_out(factor.key)}"
+                        f"{_takes_no_part(factor.key, config)}: {pair} make the same runs"
+                        f"{_elsewhere(arm.levels, factor)}, so that the sweep would compare it with itself. "
+                        f"{_way_out(factor.key)}"
                     )
 
 
-def refuse_idle_settings(
-    arms: Sequence[tuple[Arm, Config]],
-    settings: Sequence[Setting],
-    without: Callable[[Arm, Setting], Config],
-    prober: Prober,
-) -> None:
+def refuse_idle_settings(arms: Sequence[PlannedArm], composer: Composer, prober: Prober) -> None:
     """Raise ``ConfigError`` for a setting that could be left out of every arm without changing its network."""
 
     def same(config: Config, other: Config) -> bool:
@@ -89,14 +86,14 @@ def refuse_idle_settings(
         except ConfigError:  # the arms are checked: it is without the setting that nothing can be built
             return False
 
-    for setting in settings:
+    for setting in composer.fixed:
         if setting.root not in PROBED or setting.key == "model":
             continue
-        pairs = ((config, without(arm, setting)) for arm, config in arms)
+        having = [arm for arm in arms if composer.applies(setting.key, arm.levels)]
         # A setting that repeats the default claims nothing.
-        if all(same(config, other) for config, other in pairs):
+        if all(same(arm.config, composer.without(arm.levels, setting)) for arm in having):
             raise ConfigError(
-                f"{_takes_no_part(setting.key, arms[0][1])}: {setting.text} would change nothing. "
+                f"{_takes_no_part(setting.key, arms[0].config)}: {setting.text} would change nothing. "
                 f"{_way_out(setting.key)}"
             )
 

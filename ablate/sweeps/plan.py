@@ -1,4 +1,4 @@
-"""The plan of a sweep: every run's configuration, checked before anything trains."""
+"""The plan of a sweep: its arms, checked before anything trains."""
 
 from __future__ import annotations
 
@@ -10,119 +10,115 @@ from pathlib import Path
 
 from hydra.core.config_loader import ConfigLoader
 
-from ablate import composition, overrides, transfer
-from ablate.atomic import check_writable
-from ablate.config import Config, to_config
+from ablate import composition, override_checks, overrides, transfer
+from ablate.config import Config
+from ablate.designs.factor import Factor
 from ablate.engines.planned import PlannedRun
 from ablate.errors import ConfigError
 from ablate.metrics import JUDGES
 from ablate.overrides import Setting
-from ablate.results import Sweep
 from ablate.sweep_settings import SweepSettings
-from ablate.sweeps.design import Arm, Factor, full
+from ablate.sweeps.arms import Composer, PlannedArm
+from ablate.sweeps.arranged import Arranged, arranged
 from ablate.sweeps.idle import Prober, refuse_idle_factors, refuse_idle_settings
+from ablate.sweeps.tuning import Tuning, tuning_of
 from ablate.training.run import check_machine, machine
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of a sweep, arm by arm; a single run is a sweep of one."""
+    """What a sweep is to train; a single run is a sweep of one.
+
+    The runs that follow from it are those of :class:`ablate.sweeps.rounds.Rounds`: a path and tuning decide on them
+    as they go.
+    """
 
     factors: tuple[Factor, ...]
     seeds: tuple[int, ...]
-    runs: tuple[PlannedRun, ...]
-    warnings: tuple[str, ...]
+    arms: tuple[PlannedArm, ...]
+    """Those known before anything trains: all but a path's."""
+    arrangement: Arranged
+    tuning: Tuning | None
+    composer: Composer
     settings: SweepSettings
+    warnings: tuple[str, ...]
     transfers: tuple[str, ...]
     """What the arms take over from earlier runs, in words."""
 
     @property
-    def first(self) -> Config:
-        """The configuration of the first run: name and output folder are the same in all."""
-        return self.runs[0].config
+    def name(self) -> str:
+        """The sweep's name."""
+        return self.arms[0].config.folder_name
 
     @property
     def folder(self) -> Path:
         """Where the records are."""
-        return Path(self.first.output_dir) / self.first.folder_name
+        return Path(self.arms[0].config.output_dir) / self.name
 
-    def missing(self) -> list[PlannedRun]:
-        """Return the runs that are not done; raise ``RecordError`` where there is no place for them."""
-        check_writable(self.folder)
-        return [planned for planned in self.runs if not planned.record().is_done]
+    @property
+    def runs(self) -> list[PlannedRun]:
+        """The runs of all arms that are known, before tuning."""
+        return [arm.run(seed) for arm in self.arms for seed in self.seeds]
 
-    def results(self) -> Sweep:
-        """Return what the runs left on disk."""
-        name = self.first.folder_name
-        records = [planned.record() for planned in self.runs]
-        labels = {planned.config.arm_hash: planned.config.label or "" for planned in self.runs}
-        factors = [factor.key for factor in self.factors]
-        return Sweep(name, self.folder, records, factors, self.settings.target, labels, self.settings.cost)
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a larger value of the metric that all arms are judged by is better."""
+        return JUDGES[self.arms[0].config.task].higher_is_better
 
 
 def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) -> Plan:
-    """Turn command-line settings into runs.
+    """Turn command-line settings into arms.
 
     Raises ``ConfigError`` for a setting that is unknown or wrong, and for one that changes nothing in the
     networks it is meant for.
     """
-    settings = overrides.parse(arguments, loader)
-    defaults = composition.defaults()
-    warnings = overrides.check(settings, sweep=sweep, defaults=defaults, presets=composition.presets(loader))
-    settings = list({s.key: s for s in settings}.values())  # of a key given twice the last counts
-    of_sweep = overrides.sweep_settings(settings)
-    settings = [s for s in settings if s.key not in overrides.OF_SWEEP]
-    factors = tuple(Factor(s.key, s.levels) for s in settings if s.swept and s.key != "seed")
-    fixed = [s for s in settings if not s.swept and s.key != "seed"]
-    prefixes = {s.key: s.prefix for s in settings}
-    seeds = _seeds(settings)
-
-    def texts(arm: Arm, said: Sequence[Setting]) -> tuple[str, ...]:
-        return (*(s.text for s in said), *(f"{prefixes[key]}{key}={level}" for key, level in arm.items()))
-
-    def compose(arm: Arm, said: Sequence[Setting]) -> Config:
-        config = to_config(composition.load(loader, texts(arm, said)))
-        config.label = composition.label_of(config, settings, arm)
-        if seeds:
-            config.seed = seeds[0]  # the guards look at a network that is going to be trained
-        return config
-
-    def without(arm: Arm, setting: Setting) -> Config:
-        # its parameters go with it, swept or not: the option in its place does not have them
-        own = (f"{setting.key}.", "init_head") if setting.key == "init_from" else f"{setting.key}."
-        rest = {key: level for key, level in arm.items() if not key.startswith(own)}
-        return compose(rest, [s for s in fixed if s is not setting and not s.key.startswith(own)])
-
-    arms = [(arm, compose(arm, fixed)) for arm in full(factors)]
-    name = _folder_name([config for _, config in arms])
-    _refuse_mixed_metrics([config for _, config in arms])
-    for config in {str(machine(config.trainer)): config for _, config in arms}.values():
+    parsed = overrides.parse(arguments, loader)
+    presets = composition.presets(loader)
+    warnings = override_checks.check(parsed, sweep=sweep, defaults=composition.defaults(), presets=presets)
+    parsed = list({s.key: s for s in parsed}.values())  # of a key given twice the last counts
+    of_sweep = overrides.sweep_settings(parsed)
+    settings = [s for s in parsed if s.key not in overrides.OF_SWEEP]
+    _check_seeds(settings)
+    tuned = override_checks.full_keys(of_sweep.tune)
+    composer = Composer(settings, loader, tuned=tuned, presets=presets)
+    arrangement = arranged(composer.factors, of_sweep)
+    levels = list({frozenset(own.items()): own for arm in arrangement.arms if (own := composer.meaning(arm))}.values())
+    levels = levels or [{}]
+    name = _folder_name([composer.config(arm) for arm in levels])
+    arms = tuple(composer.plan(arm, name=name) for arm in levels)
+    seeds = composer.seeds or (arms[0].config.seed,)
+    configs = [arm.config for arm in arms]
+    _refuse_mixed_metrics(configs)
+    for config in {str(machine(config.trainer)): config for config in configs}.values():
         check_machine(config)
-    seeds = seeds or (arms[0][1].seed,)
-    for (_, config), seed in itertools.product(arms, seeds):
+    for config, seed in itertools.product(configs, seeds):
         warnings += transfer.check(dataclasses.replace(config, seed=seed))
     prober = Prober()
-    for _, config in arms:
+    for config in configs:
         prober.check(config)
-    refuse_idle_factors(arms, factors, prober)
-    refuse_idle_settings(arms, fixed, without, prober)
-    runs = []
-    for (arm, config), seed in itertools.product(arms, seeds):
-        own = dataclasses.replace(config, seed=seed, name=config.name or name)
-        identity = (f"seed={seed}", f"name={_quoted(own.folder_name)}", f"label={_quoted(own.label or '')}")
-        runs.append(PlannedRun(own, (*texts(arm, fixed), *identity)))
-    said = dict.fromkeys(text for _, config in arms if (text := prober.transfer(config)))
-    return Plan(factors, seeds, tuple(runs), tuple(dict.fromkeys(warnings)), of_sweep, tuple(said))
+    refuse_idle_factors(arms, composer, prober)
+    refuse_idle_settings(arms, composer, prober)
+    said = dict.fromkeys(text for config in configs if (text := prober.transfer(config)))
+    return Plan(
+        factors=composer.factors,
+        seeds=seeds,
+        arms=arms,
+        arrangement=arrangement,
+        tuning=tuning_of(tuned, settings, of_sweep.tune_seeds, arms, composer),
+        composer=composer,
+        settings=of_sweep,
+        warnings=tuple(dict.fromkeys(warnings)),
+        transfers=tuple(said),
+    )
 
 
-def _seeds(settings: Sequence[Setting]) -> tuple[int, ...]:
+def _check_seeds(settings: Sequence[Setting]) -> None:
     levels = next((s.levels for s in settings if s.key == "seed"), ())
     if wrong := [level for level in levels if not (level.isdecimal() and int(level) < 2**32)]:
         raise ConfigError(
             f"seed={wrong[0]}: seed must be a whole number from 0 to 4294967295. "
             'For ten seeds write "seed=range(0,10)".'
         )
-    return tuple(int(level) for level in levels)
 
 
 def _folder_name(configs: Sequence[Config]) -> str:
@@ -140,8 +136,3 @@ def _refuse_mixed_metrics(configs: Sequence[Config]) -> None:
             for metric, choices in by_metric.items()
         )
         raise ConfigError(f"These arms cannot be compared: {judged}. Sweep them apart.")
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

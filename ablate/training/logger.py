@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from ablate.record import write_curves
+from ablate.curves import write_curves
 
 
 class CurveLogger(Logger):
-    """Keeps ``metrics.csv`` complete and current: one row per step, written whole at every point."""
+    """Keeps ``metrics.csv`` complete and current: one row per step, written whole at every point.
 
-    def __init__(self, folder: Path) -> None:
+    ``check`` raises where the folder is another process's by now.
+    """
+
+    def __init__(self, folder: Path, check: Callable[[], None] = lambda: None) -> None:
         super().__init__()
         self.path = folder / "metrics.csv"
+        self.check = check
         self.rows: dict[int, dict[str, float]] = {}
 
     @property
@@ -36,7 +41,16 @@ class CurveLogger(Logger):
         if curves:
             at = step or 0
             self.rows.setdefault(at, {"step": at}).update(curves)
-            write_curves(self.path, self.rows.values())
+            self._write()
+
+    def restore(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Continue from ``rows``, and from them alone."""
+        self.rows = {int(row["step"]): dict(row) for row in rows}
+        self._write()
+
+    def _write(self) -> None:
+        self.check()
+        write_curves(self.path, self.rows.values())
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
@@ -54,6 +68,11 @@ class EventLogger(TensorBoardLogger):
         """Write the curves; test metrics are single numbers and belong to the record."""
         curves = {name: value for name, value in metrics.items() if _is_curve(name)}
         super().log_metrics(curves, step)
+
+    def restore(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Write the events of ``rows`` anew."""
+        for row in rows:
+            super().log_metrics({name: value for name, value in row.items() if name != "step"}, int(row["step"]))
 
     @rank_zero_only
     def save(self) -> None:

@@ -1,91 +1,70 @@
-"""One run: train, keep the record, never twice."""
+"""One run: train, keep the record, never twice, and go on where it was interrupted."""
 
 from __future__ import annotations
 
-import datetime
-import logging
 import math
-import os
-import platform
-import signal
-import socket
-import threading
-import time
-import traceback
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
-from importlib import metadata
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
-import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.utilities.seed import isolate_rng
 
 from ablate.accounting.layers import account
 from ablate.accounting.memory import state_bytes
 from ablate.assembly import build
-from ablate.atomic import write_atomically
 from ablate.config import Config, TrainerConfig
 from ablate.dataset import Batches, prepare, training_batches
 from ablate.errors import ConfigError
 from ablate.module import AblationModule
 from ablate.record import Record, Status, open_record
+from ablate.stop import Stop, signals_request
+from ablate.training.attempt import recorded
+from ablate.training.checkpoints import BestWeights, Saved, WholeFiles, load, usable
 from ablate.training.logger import CurveLogger, EventLogger
+from ablate.training.process import process_state, quiet
+from ablate.training.resume import Resume
 
 EVALUATION_BATCH = 1024  # evaluation needs no gradients: larger batches, fewer calls
 
 
-def run(config: Config) -> Record:
-    """Train the run that ``config`` describes, unless its record says that it is done.
+def run(
+    config: Config,
+    *,
+    stop: Stop | None = None,
+    wait: bool = False,
+    overrides: Sequence[str] = (),
+    command: str | None = None,
+) -> Record:
+    """Train the run that ``config`` describes, from its last checkpoint, unless its record says that it is done.
 
-    Returns its record. Raises ``RecordError`` where another process is training it, and passes on whatever
-    training raises, once status and traceback are in the record.
+    Returns its record. Where another process is training it, raises ``BusyError`` or, with ``wait``, waits for its
+    end. A request to ``stop``, without one Ctrl-C or SIGTERM, saves a checkpoint and raises ``KeyboardInterrupt``;
+    whatever training raises is passed on, once status and traceback are in the record. ``overrides``, which compose
+    the run, and ``command``, what the person typed, are for the record.
     """
     record = open_record(config)
     if record.is_done:
         return record
-    with record.lock():
+    own = stop is None
+    stop = stop or Stop()
+    with signals_request(stop) if own else nullcontext(), record.lock(wait=wait, stop=stop):
         record.reload()  # another process may have finished it between the look and the lock
+        if stop.requested:
+            raise KeyboardInterrupt
         if not record.is_done:
-            with _recorded(record, config), _quiet(), _process_state(config.trainer.threads):
-                _train(record, config)
+            if record.damage:
+                record.set_aside("record.json", record.damage)
+            saved = usable(record)
+            with recorded(record, config, saved, overrides, command), quiet(), process_state(config.trainer.threads):
+                _train(record, config, stop, saved)
+    if own and stop.requested:  # too late for the run, but whoever asked meant all that follows too
+        raise KeyboardInterrupt
     return record
 
 
-@contextmanager
-def _recorded(record: Record, config: Config) -> Iterator[None]:
-    """Write the record before and after training, however training ends."""
-    facts = record.facts
-    facts.status, facts.pid, facts.host = Status.running, os.getpid(), socket.gethostname()
-    facts.error = facts.traceback = None
-    facts.started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    facts.versions = _versions(config)
-    record.clear()
-    write_atomically(record.folder / "config.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
-    record.save()
-    clock = time.perf_counter()
-    try:
-        yield
-    except BaseException as error:
-        # Lightning turns Ctrl-C into SystemExit
-        stopped = isinstance(error, KeyboardInterrupt | SystemExit)
-        facts.status = Status.interrupted if stopped else Status.failed
-        facts.error = f"{type(error).__name__}: {error}".rstrip(": ")
-        facts.traceback = traceback.format_exc()
-        if stopped:
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        facts.seconds = round(time.perf_counter() - clock, 3)
-        record.save()
-
-
-def _train(record: Record, config: Config) -> None:
+def _train(record: Record, config: Config, stop: Stop, saved: Saved | None) -> None:
     facts = record.facts
     pl.seed_everything(config.seed, verbose=False)
     dataset = prepare(config.data, config.seed)
@@ -97,27 +76,37 @@ def _train(record: Record, config: Config) -> None:
         facts.macs = account(module.model, dataset.splits.train.x[0], receptive_fields=False).macs
     train = training_batches(dataset.splits.train, config.data, config.seed)
     val, test = (Batches(split, max(train.batch_size, EVALUATION_BATCH)) for split in dataset.splits[1:])
-    trainer = _trainer(config, record, len(train), module)
-    trainer.fit(module, train, val)
-    facts.optimizer_state_bytes = sum(map(state_bytes, trainer.optimizers))
-    trainer.save_checkpoint(record.folder / "last.ckpt")  # ModelCheckpoint's own "last" is the last that was best
+    loggers = CurveLogger(record.folder, record.check_held), EventLogger(record.folder)
+    resume = Resume(record, config.trainer.checkpoint_seconds, stop, saved, *loggers)
+    trainer = _trainer(config, record, len(train), module, resume)
+    if saved and saved.ended:
+        resume.restore_curves(saved.rows)
+        module.diverged, step = saved.diverged, saved.step
+        facts.optimizer_state_bytes = saved.optimizer_state_bytes
+    else:
+        # Not weights_only: this process wrote the file, and an optimizer may keep any object in its state.
+        trainer.fit(module, train, val, ckpt_path=saved.path if saved else None, weights_only=False)
+        step = trainer.global_step
+        facts.optimizer_state_bytes = sum(map(state_bytes, trainer.optimizers))
+        resume.save_end(trainer, optimizer_state_bytes=facts.optimizer_state_bytes)
     if module.diverged:
         facts.status = Status.diverged
-        facts.error = f"The loss was no longer finite at step {trainer.global_step}."
+        facts.error = f"The loss was no longer finite at step {step}."
         return
-    # Not weights_only: this process wrote the file, and an optimizer may keep any object in its state.
-    (tested,) = trainer.test(module, test, ckpt_path=record.checkpoint, weights_only=False, verbose=False)
+    # Loaded here, not by Lightning: there, a callback that averages weights puts back those that it averaged.
+    module.load_state_dict(load(record.checkpoint)["state_dict"])
+    (tested,) = trainer.test(module, test, verbose=False)
     facts.test = {name: float(value) if math.isfinite(value) else None for name, value in tested.items()}
     facts.status = Status.finished
 
 
-def _trainer(config: Config, record: Record, batches: int, module: AblationModule) -> pl.Trainer:
+def _trainer(config: Config, record: Record, batches: int, module: AblationModule, resume: Resume) -> pl.Trainer:
     """Return Lightning's Trainer: curves at evenly spaced points, the best and the last weights kept."""
     t = config.trainer
     budget = t.max_epochs * batches if t.max_steps is None else t.max_steps * t.accumulate_grad_batches
     # whole optimizer steps in every interval; the module asks for one more point where the budget ends
     interval = -(-budget // (t.validations * t.accumulate_grad_batches)) * t.accumulate_grad_batches
-    checkpoint = ModelCheckpoint(
+    checkpoint = BestWeights(
         record.folder,
         filename="best",
         monitor=record.facts.metric,
@@ -135,8 +124,9 @@ def _trainer(config: Config, record: Record, batches: int, module: AblationModul
         accumulate_grad_batches=t.accumulate_grad_batches,
         gradient_clip_val=t.gradient_clip_val,
         deterministic="warn" if t.deterministic else False,
-        logger=[CurveLogger(record.folder), EventLogger(record.folder)],
-        callbacks=[checkpoint, *own],
+        logger=[resume.curves, resume.events],
+        callbacks=[resume, checkpoint, *own],
+        plugins=[WholeFiles(record.check_held)],
         log_every_n_steps=1,
         num_sanity_val_steps=0,
         enable_progress_bar=t.progress,
@@ -152,60 +142,9 @@ def machine(t: TrainerConfig) -> dict[str, Any]:
 
 def check_machine(config: Config) -> None:
     """Raise ``ConfigError`` for an accelerator or precision that Lightning does not know or the machine has not."""
-    with _quiet():
+    with quiet():
         try:
             pl.Trainer(**machine(config.trainer), logger=False, enable_checkpointing=False)
         except (MisconfigurationException, ImportError, ValueError, RuntimeError) as error:
             asked = ", ".join(f"trainer.{key}={value}" for key, value in machine(config.trainer).items())
             raise ConfigError(f"{asked}: {' '.join(str(error).split())}") from error
-
-
-def _versions(config: Config) -> dict[str, str]:
-    return {
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "lightning": metadata.version("lightning"),
-        **config.versions(),
-    }
-
-
-@contextmanager
-def _process_state(threads: int) -> Iterator[None]:
-    """Limit torch's threads, and give back the process as it was: a run may be one cell of a notebook.
-
-    Lightning ignores Ctrl-C for good once it was pressed, leaves torch deterministic, and notes seeds in the
-    environment.
-    """
-    before = torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    handler = signal.getsignal(signal.SIGINT)
-    environment = {
-        name: os.environ.get(name) for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS", "CUBLAS_WORKSPACE_CONFIG")
-    }
-    torch.set_num_threads(threads)
-    try:
-        with isolate_rng():
-            yield
-    finally:
-        torch.set_num_threads(before)
-        torch.use_deterministic_algorithms(deterministic[0], warn_only=deterministic[1])
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, handler)
-        for name, value in environment.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence Lightning's remarks on hardware and good practice: a sweep would repeat them for every run."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -1,7 +1,7 @@
 """The name by which Hydra finds sweeper and launchers; installed as ``hydra_plugins.ablate``.
 
-Hydra imports every module of ``hydra_plugins`` whenever any Hydra application starts. The sweeper brings torch
-along, so it is imported when its name is looked up, not before.
+Hydra imports every module of ``hydra_plugins`` whenever any Hydra application starts. All bring torch
+along, so they are imported when their names are looked up, not before.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ def __getattr__(name: str) -> Any:
         from ablate.sweeps.sweeper import AblateSweeper
 
         return AblateSweeper
+    if name == "LocalLauncher":
+        from ablate.sweeps.launchers import LocalLauncher
+
+        return LocalLauncher
     if name == "RayLauncher":
         from ablate.sweeps.ray_launcher import RayLauncher
 

@@ -1,0 +1,37 @@
+"""The curves of a run as a table on disk: ``metrics.csv``, one row per point."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ablate.atomic import atomic
+
+Curves = dict[str, npt.NDArray[np.float64]]
+
+
+def read_curves(path: Path) -> Curves:
+    """Return ``step`` and every logged scalar, one value per point; empty where there is no table, or a damaged one."""
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        names = rows[0].keys() if rows else ()
+        return {n: np.array([float(row[n] or "nan") for row in rows]) for n in names}
+    except (ValueError, TypeError, csv.Error):
+        return {}
+
+
+def write_curves(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
+    """Write ``metrics.csv``: the union of all keys as columns, an empty cell where a row lacks one."""
+    rows = list(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names, restval="")
+        writer.writeheader()
+        writer.writerows({name: f"{value:.8g}" for name, value in row.items()} for row in rows)

@@ -1,0 +1,46 @@
+"""Leave one out: what the full kit loses with each technique."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ablate.designs.factor import Arm, Factor
+from ablate.errors import ConfigError
+
+OFF = ("none", "false", "null", "0")
+"""Levels that mean "without", in whatever case and however a zero is written."""
+
+
+def loo(factors: Sequence[Factor]) -> list[Arm]:
+    """Return the full kit, every factor at its first level, then the kit without each technique in turn.
+
+    Without a technique its factor stands at ``none``, ``false``, ``null`` or ``0``, or else at the other of its two
+    levels. Raises ``ConfigError`` for a factor that begins with the level for "without", and for one that has
+    no such level and not exactly two.
+    """
+    kit = {factor.key: factor.levels[0] for factor in factors}
+    return [kit, *({**kit, factor.key: _off(factor)} for factor in factors)]
+
+
+def _off(factor: Factor) -> str:
+    first, *others = factor.levels
+    said = f"design=loo: {factor.key}={','.join(factor.levels)}"
+    if _is_off(first):
+        raise ConfigError(
+            f"{said} begins with {first}, which leaves nothing to leave out. "
+            "Write the full kit first, each technique before its none: norm=bn,none."
+        )
+    off = next((level for level in others if _is_off(level)), None)
+    if off is None and len(others) != 1:
+        raise ConfigError(
+            f"{said} does not say which level is without {factor.key}. "
+            f"Add one of {', '.join(OFF)}, or name two levels, the full kit's first; or take design=ofat."
+        )
+    return off or others[0]
+
+
+def _is_off(level: str) -> bool:
+    try:
+        return float(level) == 0
+    except ValueError:
+        return level.lower() in OFF

@@ -1,0 +1,128 @@
+"""A worker process as its parent sees it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import cloudpickle
+
+from ablate import registry
+from ablate.engines.log import last_words
+from ablate.engines.planned import PlannedRun
+from ablate.engines.processes import CONTEXT, start
+from ablate.engines.slots import Slot
+from ablate.engines.worker import STOP, Ended, Setup, serve
+from ablate.errors import RecordError
+
+
+class Worker:
+    """Trains one run at a time in a process of its own."""
+
+    def __init__(self, slot: Slot, setup: Setup) -> None:
+        self.slot = slot
+        self.planned: PlannedRun | None = None
+        """What it is training."""
+        self.told_to_end = False
+        self._ready = False
+        self._pipe, theirs = CONTEXT.Pipe()
+        try:
+            self._process = start(serve, theirs, setup)
+        finally:
+            theirs.close()  # so that its end closes here when the process ends
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it can train a run, now or once it has started."""
+        return self.planned is None and not self.told_to_end
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for a run."""
+        return self._ready and self.is_free
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether its process has ended."""
+        return not self._process.is_alive()
+
+    @property
+    def sources(self) -> tuple[Any, ...]:
+        """What to wait on for news: a message, or the end of the process."""
+        return (self._process.sentinel, *(() if self._pipe.closed else (self._pipe,)))
+
+    def give(self, planned: PlannedRun) -> bool:
+        """Send it a run; return False where it has died."""
+        if self._send(cloudpickle.dumps(planned)):
+            self.planned = planned
+        return self.planned is not None
+
+    def end(self) -> None:
+        """Have it end, a run that it is training too: at the next moment at which it can leave a checkpoint."""
+        if not self.told_to_end:
+            self.told_to_end = True
+            self._send(STOP)
+
+    def heard(self) -> Iterator[tuple[PlannedRun, str | None]]:
+        """Yield the run that has ended since, and why it was left out, where one has."""
+        while not self._pipe.closed and self._pipe.poll():
+            try:
+                message = self._pipe.recv()
+            except (EOFError, OSError):
+                self._pipe.close()
+                return
+            self._ready = True
+            if isinstance(message, Ended) and self.planned is not None:
+                planned, self.planned = self.planned, None
+                yield planned, message.left_out
+
+    def bury(self) -> str | None:
+        """Note in the record of its run how its process ended; return why the run was left out, or None."""
+        assert self.planned is not None
+        record = self.planned.record()
+        try:
+            record.mark_killed(epitaph(self._process.exitcode), last_words(record.folder))
+        except RecordError as error:
+            return str(error)
+        return None
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+    def _send(self, content: bytes) -> bool:
+        with suppress(OSError, ValueError):
+            self._pipe.send_bytes(content)
+            return True
+        return False
+
+
+def epitaph(status: int | None) -> str:
+    """Say how a process ended, from its exit status."""
+    if status is None or status >= 0:
+        return f"its process ended with exit status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    reasons = {
+        "SIGKILL": ", which is what the system does when memory runs out",
+        "SIGSEGV": ", a fault in native code",
+    }
+    return f"its process was ended by {name}{reasons.get(name, '')}"
+
+
+def session() -> bytes:
+    """Return the options that this session has registered, pickled with their classes.
+
+    What ``of`` made is looked up in the registry when it is unpickled, where it is not yet.
+    """
+    cloudpickle.register_pickle_by_value(registry)
+    try:
+        return bytes(cloudpickle.dumps(registry.registry().of_session()))
+    finally:
+        cloudpickle.unregister_pickle_by_value(registry)

@@ -1,0 +1,98 @@
+"""The engine of worker processes on this machine: the next run goes to whichever is free."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Sequence
+from multiprocessing.connection import wait as wait_for
+
+import torch
+
+from ablate.engines.crew import Worker, session
+from ablate.engines.engine import Engine, Watch
+from ablate.engines.inline import InlineEngine
+from ablate.engines.planned import PlannedRun
+from ablate.engines.slots import VISIBLE, Slot, gpu_names, slots, usable_processors
+from ablate.engines.worker import Setup
+from ablate.errors import EngineError
+from ablate.stop import Stop
+from ablate.sweep_settings import SweepSettings
+
+_POLL_SECONDS = 0.1
+"""How often a request to stop is looked for; everything else is waited for."""
+
+_DEATHS = 3
+"""So many workers in a row may die without having trained anything."""
+
+
+def engine_for(settings: SweepSettings) -> Engine:
+    """Return the engine that a sweep asks for: ``workers=0`` trains in this process."""
+    return InlineEngine() if settings.workers == "0" else LocalEngine(settings.workers, settings.runs_per_gpu)
+
+
+class LocalEngine:
+    """Trains in worker processes: ``workers`` of them at most, or ``auto``, and ``runs_per_gpu`` on each GPU."""
+
+    def __init__(self, workers: str | int = "auto", runs_per_gpu: int = 1) -> None:
+        self.workers = str(workers)
+        self.runs_per_gpu = runs_per_gpu
+
+    def train(self, runs: Sequence[PlannedRun], watch: Watch, stop: Stop, *, wait: bool = False) -> None:
+        """Start the workers, train, and end them: none is left, whatever is raised."""
+        options = session()
+        places = deque(self.slots(runs))
+        todo = deque(runs)
+        crew: list[Worker] = []
+        deaths = 0
+        try:
+            while True:
+                if stop.requested:
+                    todo.clear()
+                while places and len(todo) > sum(worker.is_free for worker in crew):
+                    slot = places.popleft()
+                    crew.append(Worker(slot, Setup({**os.environ, **slot.environment}, wait, options)))
+                if not crew:
+                    return
+                for worker in crew:
+                    if worker.is_idle and todo:
+                        if worker.give(todo[0]):
+                            watch.started(todo.popleft())
+                    elif worker.is_idle or stop.requested:
+                        worker.end()
+                wait_for([source for worker in crew for source in worker.sources], _POLL_SECONDS)
+                for worker in list(crew):
+                    dead = worker.is_dead  # asked first: what it said before it died is still heard
+                    for planned, left_out in worker.heard():
+                        watch.ended(planned, left_out)
+                        deaths = 0
+                    if dead:
+                        if worker.planned is not None:
+                            watch.ended(worker.planned, worker.bury())
+                            deaths = 0
+                        elif not worker.told_to_end:
+                            deaths += 1
+                        worker.kill()
+                        crew.remove(worker)
+                        places.append(worker.slot)
+                if deaths == _DEATHS:
+                    raise EngineError(
+                        f"{deaths} worker processes in a row ended before they had trained anything. "
+                        "What they printed stands above; workers=0 trains in this process."
+                    )
+        finally:
+            for worker in crew:
+                worker.kill()
+
+    def slots(self, runs: Sequence[PlannedRun]) -> list[Slot]:
+        """Return where ``runs`` are trained on this machine."""
+        trainers = [planned.config.trainer for planned in runs]
+        with_gpu = any(trainer.accelerator in ("auto", "gpu", "cuda") for trainer in trainers)
+        return slots(
+            self.workers,
+            runs=len(runs),
+            threads=max((trainer.threads for trainer in trainers), default=1),
+            processors=usable_processors(),
+            gpus=gpu_names(torch.cuda.device_count() if with_gpu else 0, os.environ.get(VISIBLE)),
+            runs_per_gpu=self.runs_per_gpu,
+        )

@@ -1,0 +1,85 @@
+"""Starting worker processes: from a server that has imported torch and lightning once, and without the caller's script.
+
+A process that has used torch must not be forked, so a fresh one, which has imported but computed nothing, is forked
+instead. Systems without such a server start every worker from nothing.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import metadata
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from ablate.errors import EngineError
+
+METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+CONTEXT: Any = multiprocessing.get_context(METHOD)
+
+_PRELOADED = ("ablate.engines.worker", "sklearn.datasets", "torch.utils.tensorboard")
+
+
+def warm_up() -> None:
+    """Start to import what workers need, in the background; free to call where no worker is started afterwards."""
+    if METHOD == "forkserver":
+        from multiprocessing import forkserver  # only where there is one
+
+        CONTEXT.set_forkserver_preload([*_PRELOADED, *_built_in_plugins()])
+        with _no_script(), _no_interruption(), suppress(OSError):
+            forkserver.ensure_running()
+
+
+def start(target: Callable[..., None], *arguments: object) -> BaseProcess:
+    """Start a process that calls ``target``; raise ``EngineError`` where the system refuses."""
+    warm_up()
+    process: BaseProcess = CONTEXT.Process(target=target, args=arguments, name="ablate-worker")
+    try:
+        with _no_script():
+            process.start()
+    except (OSError, EOFError, AssertionError) as error:
+        reason = str(error) or type(error).__name__
+        raise EngineError(f"No worker process can be started ({reason}). workers=0 trains in this process.") from error
+    return process
+
+
+def _built_in_plugins() -> Sequence[str]:
+    """Return the modules that every worker is going to load as plugins; those of others may not bear a fork."""
+    try:
+        points = metadata.distribution("lightning-ablate").entry_points
+    except metadata.PackageNotFoundError:
+        return ()
+    return [point.value for point in points if point.group == "ablate"]
+
+
+_REPLACED = threading.Lock()
+
+
+@contextmanager
+def _no_script() -> Iterator[None]:
+    """Hide the caller's script, which a new process would import: it may be what calls us, with nothing in between."""
+    with _REPLACED:
+        script = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = script
+
+
+@contextmanager
+def _no_interruption() -> Iterator[None]:
+    """Start processes deaf to the terminal's Ctrl-C, which goes to all of them: the parent decides what it means."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

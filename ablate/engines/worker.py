@@ -1,0 +1,103 @@
+"""A worker process: trains the runs that it is sent, one after the other, and ends when its parent does."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+
+from threadpoolctl import threadpool_limits
+
+from ablate import files
+from ablate.engines.engine import attempt
+from ablate.engines.log import last_words, output_to
+from ablate.engines.planned import PlannedRun
+from ablate.registry import registry
+from ablate.stop import Stop
+
+ORPHAN_SECONDS = 60
+"""How long a worker may take to write its checkpoint once its parent is gone."""
+
+STOP = b""
+"""Sent to a worker that is to end; anything else is a pickled run."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker is told at its start."""
+
+    environment: Mapping[str, str]
+    wait: bool
+    options: bytes
+    """The pickled options that the session has registered."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker has imported and registered all that it needs."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run has ended; its record says how."""
+
+    left_out: str | None = None
+
+
+def serve(pipe: Connection, setup: Setup) -> None:
+    """Train what is sent through ``pipe`` until told to stop, or until nobody is left at its other end."""
+    stop = Stop()
+    orders: SimpleQueue[bytes] = SimpleQueue()
+
+    def end(*_: object) -> None:
+        stop.request()
+        orders.put(STOP)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the parent decides
+    signal.signal(signal.SIGTERM, end)
+    os.environ.clear()  # the server that this process was forked from has one of its own, and an older one
+    os.environ.update(setup.environment)
+    for path in files.named():
+        registry().load_file(path, strict=False)
+    for option in pickle.loads(setup.options):
+        registry().adopt(option)
+
+    def listen() -> None:
+        try:
+            while order := pipe.recv_bytes():
+                orders.put(order)
+            end()
+        except (EOFError, OSError):  # the parent is gone
+            end()
+            time.sleep(ORPHAN_SECONDS)
+            os._exit(1)
+
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        pipe.send(Ready())
+        while not stop.requested and (order := orders.get()):
+            pipe.send(Ended(_train(order, stop, setup.wait)))
+    except OSError:  # nobody listens any more; the run's record is on disk
+        return
+
+
+def _train(order: bytes, stop: Stop, wait: bool) -> str | None:
+    try:
+        planned: PlannedRun = pickle.loads(order)
+        record = planned.record()
+        with output_to(record.folder, planned.command):
+            threadpool_limits(planned.config.trainer.threads)
+            left_out = attempt(planned, stop, wait=wait)
+        if left_out is None:
+            record.keep_last_words(last_words(record.folder))
+        return left_out
+    except KeyboardInterrupt:  # raised by a plugin: that run is interrupted, the others are not
+        return None
+    except Exception as error:  # before or after training: the record does not say it
+        return f"{type(error).__name__}: {error}"

@@ -1,0 +1,86 @@
+"""The plan of a sweep, printed instead of trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from ablate.report.style import console, duration_text, level_text
+
+
+@dataclass(frozen=True)
+class ArmPreview:
+    """One row of the plan."""
+
+    levels: Mapping[str, str]
+    runs: int
+    finished: int
+    seconds: float
+    """Of one run."""
+
+
+@dataclass(frozen=True)
+class TuningPreview:
+    """What is trained before any reported run."""
+
+    runs: int
+    finished: int
+    grids: Sequence[str]
+    """The values that are tried of each parameter, in words."""
+    seeds: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a sweep would train."""
+
+    name: str
+    design: str
+    factors: Sequence[str]
+    arms: Sequence[ArmPreview]
+    seeds: Sequence[int]
+    workers: int
+    seconds: float
+    """Of all that is missing, on ``workers``."""
+    at_most: int | None = None
+    """How many runs a path takes if racing saves none."""
+    tuning: TuningPreview | None = None
+
+
+def print_preview(preview: Preview) -> None:
+    """Print the arms, and how many runs, workers and minutes they take."""
+    out = console()
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for factor in preview.factors:
+        table.add_column(factor, overflow="fold")
+    for head in ("runs", "finished", "seconds a run"):
+        table.add_column(head, justify="right")
+    for arm in preview.arms:
+        levels = (escape(level_text(arm.levels.get(factor))) for factor in preview.factors)
+        table.add_row(*levels, str(arm.runs), str(arm.finished), f"{arm.seconds:.1f}")
+    out.print(table)
+    runs, finished = sum(arm.runs for arm in preview.arms), sum(arm.finished for arm in preview.arms)
+    seeds = f"{len(preview.seeds)} seed{'s' * (len(preview.seeds) > 1)}"
+    if preview.at_most is None:
+        out.print(
+            f"{escape(preview.name)}: design={preview.design}, {len(preview.arms)} arms × {seeds} = {runs} runs, "
+            f"{finished} finished, {runs - finished} to train."
+        )
+    else:
+        out.print(
+            f"{escape(preview.name)}: design=path, at most {preview.at_most} runs with {seeds}; the arms above are "
+            "where it begins and ends, and its first candidates."
+        )
+    if (tuning := preview.tuning) is not None:
+        seeds = ", ".join(map(str, tuning.seeds))
+        out.print(f"Tuning comes first: {tuning.runs} runs on seeds {seeds}, {tuning.finished} finished.")
+        for grid in tuning.grids:
+            out.print(f"  {escape(grid)}", soft_wrap=True)
+    workers = f"on {preview.workers} worker{'s' * (preview.workers > 1)}"
+    where = "in this process" if preview.workers == 0 else workers
+    out.print(f"About {duration_text(preview.seconds)} {where}, from a few measured steps and from runs of before.")
+    out.print("Nothing was trained. Leave dry_run out to train it.")

@@ -1,0 +1,55 @@
+"""What a sweep leaves on disk beside the records of its runs: what it was made of, what tuning and a path decided.
+
+outputs/<name>/sweep.json    of the sweep that was called last
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ablate.atomic import write_atomically
+from ablate.designs.path import Step
+
+
+@dataclass
+class Tuned:
+    """The values that tuning gave an arm, and what they were chosen from."""
+
+    levels: dict[str, str]
+    """The arm."""
+    chosen: dict[str, str]
+    """The value of each tuned parameter that the arm has; empty where no run finished: its defaults hold."""
+    grid: dict[str, list[str]]
+    at_edge: list[str]
+    """The parameters whose value is the least or the greatest of its grid: a wider one may have a better."""
+    means: dict[str, float | None]
+    """Mean best validation metric of each combination of values over the tuning seeds."""
+    failed: dict[str, int]
+    """How many of its runs failed or diverged."""
+    seeds: list[int]
+
+
+@dataclass
+class SweepFacts:
+    """The content of ``sweep.json``."""
+
+    design: str = "full"
+    factors: dict[str, list[str]] = field(default_factory=dict)
+    seeds: list[int] = field(default_factory=list)
+    arms: list[str] = field(default_factory=list)
+    """The hashes of the arms, in the order of the design."""
+    notes: list[str] = field(default_factory=list)
+    """What has to be said about the design, in words."""
+    inestimable: list[list[str]] = field(default_factory=list)
+    """The factors and pairs of factors whose effects the design cannot tell from others."""
+    tuned: list[Tuned] = field(default_factory=list)
+    path: list[Step] = field(default_factory=list)
+    start: float | None = None
+    """The mean metric where the path begins."""
+    schema: int = 1
+
+    def save(self, folder: Path) -> None:
+        """Write ``sweep.json`` into the sweep's ``folder``."""
+        write_atomically(folder / "sweep.json", json.dumps(asdict(self), indent=2) + "\n")

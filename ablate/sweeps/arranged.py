@@ -1,0 +1,52 @@
+"""The arms of whichever design was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ablate.designs.aliases import Aliases
+from ablate.designs.factor import Arm, Factor, refuse_other_than_two_levels
+from ablate.designs.fractional import fractional
+from ablate.designs.full import full
+from ablate.designs.loo import loo
+from ablate.designs.ofat import ofat
+from ablate.sweep_settings import Design, SweepSettings
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """The arms of a design, and what has to be said about it."""
+
+    arms: tuple[Arm, ...]
+    aliases: Aliases | None = None
+    """What a fraction cannot tell apart."""
+    notes: tuple[str, ...] = ()
+
+    def inestimable(self) -> list[list[str]]:
+        """Return the factors and pairs of factors whose effects cannot be told from others."""
+        effects = self.aliases.effects if self.aliases else ()
+        return [list(effect) for effect in effects if self.aliases and not self.aliases.estimable(effect)]
+
+
+def arranged(factors: Sequence[Factor], settings: SweepSettings) -> Arranged:
+    """Return the arms of ``settings.design``; of a path those that are sure to be tried.
+
+    Raises ``ConfigError`` where the factors do not suit the design.
+    """
+    match settings.design:
+        case Design.full:
+            return Arranged(tuple(full(factors)))
+        case Design.ofat:
+            return Arranged(tuple(ofat(factors, settings.baseline)))
+        case Design.loo:
+            return Arranged(tuple(loo(factors)))
+        case Design.fractional:
+            resolution = {} if settings.resolution is None else {"resolution": settings.resolution.name}
+            fraction = fractional(factors, **resolution)
+            return Arranged(fraction.arms, fraction.aliases, (*fraction.notes, *fraction.aliases.sentences()))
+        case Design.path:
+            refuse_other_than_two_levels(factors, "path")
+            start = {factor.key: factor.levels[0] for factor in factors}
+            steps = ({**start, factor.key: factor.levels[1]} for factor in factors)
+            return Arranged((start, *steps, {factor.key: factor.levels[1] for factor in factors}))

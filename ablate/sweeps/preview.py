@@ -1,0 +1,63 @@
+"""What a plan comes to before anything of it is trained: its arms, runs, workers and time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ablate.designs.path import Path
+from ablate.engines.local import LocalEngine
+from ablate.engines.planned import PlannedRun
+from ablate.report.preview import ArmPreview, Preview, TuningPreview
+from ablate.sweep_settings import Design
+from ablate.sweeps.arms import PlannedArm
+from ablate.sweeps.estimate import seconds_of
+from ablate.sweeps.plan import Plan
+
+
+def preview(plan: Plan) -> Preview:
+    """Return what ``plan`` comes to; a few steps of its arms are trained in a folder that is thrown away."""
+    seconds = seconds_of(plan.runs)
+    arms, left = [], []
+    for arm in plan.arms:
+        each, runs = seconds[arm.config.arm_hash], [arm.run(seed) for seed in plan.seeds]
+        arms.append(ArmPreview(arm.levels, len(runs), len(runs) - len(_unfinished(runs)), each))
+        # what tuning changes about a run is not how long it takes, but it makes it another run
+        left += [each] * len(_unfinished(_tuning_runs(plan, arm)))
+        left += [each] * (len(runs) if plan.tuning else len(_unfinished(runs)))
+    at_most = None
+    if plan.settings.design is Design.path:
+        at_most = Path(plan.factors, plan.seeds, higher_is_better=plan.higher_is_better).most_runs
+        left += [sum(left) / max(1, len(left))] * (at_most - len(plan.runs))
+    workers = 0
+    if plan.settings.workers != "0":
+        engine = LocalEngine(plan.settings.workers, plan.settings.runs_per_gpu)
+        workers = len(engine.slots([*plan.runs, *_tuning_runs(plan, *plan.arms)]))
+    return Preview(
+        name=plan.name,
+        design=plan.settings.design.name,
+        factors=[factor.key for factor in plan.factors],
+        arms=arms,
+        seeds=plan.seeds,
+        workers=workers,
+        seconds=max(sum(left) / max(1, workers), max(left, default=0.0)),
+        at_most=at_most,
+        tuning=_tuning(plan),
+    )
+
+
+def _tuning(plan: Plan) -> TuningPreview | None:
+    if plan.tuning is None:
+        return None
+    grids = {f"{key}: {' '.join(grid)}": None for arm in plan.arms for key, grid in plan.tuning.grid(arm).items()}
+    runs = _tuning_runs(plan, *plan.arms)
+    return TuningPreview(len(runs), len(runs) - len(_unfinished(runs)), list(grids), plan.tuning.seeds)
+
+
+def _tuning_runs(plan: Plan, *arms: PlannedArm) -> list[PlannedRun]:
+    if plan.tuning is None:
+        return []
+    return [run for arm in arms for runs in plan.tuning.runs(arm).values() for run in runs]
+
+
+def _unfinished(runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+    return [run for run in runs if not run.record().is_done]

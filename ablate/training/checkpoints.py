@@ -1,0 +1,129 @@
+"""The checkpoints of a run: written whole or not at all, and looked at before they are trusted."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from ablate.atomic import atomic
+from ablate.facts import Status
+from ablate.record import Record
+
+LAST = "last.ckpt"
+KEY = "run"
+"""Where a checkpoint keeps what Lightning does not: identity, curves, random state, the interval begun."""
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be used; says why."""
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes through a temporary file beside the checkpoint; ``check`` raises where the folder is another's by now."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        super().__init__()
+        self.check = check
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write ``checkpoint`` to ``path``."""
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        self.check()
+        with atomic(Path(path), durable=True) as temporary:
+            temporary.write_bytes(content.getbuffer())
+
+
+class BestWeights(ModelCheckpoint):
+    """Keeps ``best.ckpt``; where the folder is now, whatever it was called when the run was interrupted."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the best value so far."""
+        assert self.dirpath is not None
+        here = {key: self._moved(state_dict[key]) for key in ("best_model_path", "kth_best_model_path")}
+        models = {self._moved(path): value for path, value in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **here, "dirpath": self.dirpath, "best_k_models": models})
+
+    def _moved(self, path: str) -> str:
+        return str(Path(self.dirpath or "") / Path(path).name) if path else ""
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint; raise ``CheckpointError`` where a byte of it is not as it was written."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if broken := archive.testzip():  # torch.load does not compare checksums
+                raise CheckpointError(f"its part {broken} is damaged")
+        # Not weights_only: this machine wrote the file, and an optimizer may keep any object in its state.
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+    except (CheckpointError, FileNotFoundError):
+        raise
+    except Exception as error:  # unpickling fails in as many ways as a file can be broken
+        raise CheckpointError(f"{type(error).__name__}: {error}".splitlines()[0]) from error
+    return content
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What an interrupted run goes on from."""
+
+    path: Path
+    step: int
+    seconds: float
+    """Time in training up to it."""
+    ended: bool
+    """Whether training is over, and only the test is left."""
+    diverged: bool
+    rows: list[dict[str, float]]
+    optimizer_state_bytes: int | None
+
+
+def usable(record: Record) -> Saved | None:
+    """Return the checkpoint that the run can go on from, None where it has to begin anew; set aside what is damaged.
+
+    A run that failed begins anew, as what it failed of may have been mended.
+    """
+    path = record.folder / LAST
+    if record.facts.status is Status.failed or not path.is_file():
+        return None
+    try:
+        content = load(path)
+    except CheckpointError as error:
+        record.set_aside(LAST, str(error))
+        return None
+    kept = content.get(KEY)
+    if kept is None:  # of an earlier version, which did not go on from any
+        return None
+    if kept["identity"] != identity(record):
+        record.set_aside(LAST, f"it is of another run, {kept['identity']}")
+        return None
+    if any(state.get("best_model_path") for state in content["callbacks"].values() if isinstance(state, dict)):
+        try:
+            load(record.checkpoint)
+        except FileNotFoundError:
+            return None
+        except CheckpointError as error:
+            record.set_aside(record.checkpoint.name, str(error))
+            return None
+    return Saved(
+        path,
+        content["global_step"],
+        kept["seconds"],
+        kept["ended"],
+        kept.get("diverged", False),
+        kept["rows"],
+        kept.get("optimizer_state_bytes"),
+    )
+
+
+def identity(record: Record) -> str:
+    """Return what no two runs share."""
+    return f"{record.facts.arm_hash}/seed={record.facts.seed}"
