@@ -13,9 +13,8 @@ import ablate
 from ablate.composition import config_loader
 from ablate.engines.ray import RayEngine
 from ablate.errors import ConfigError
-from ablate.record import Status
-from ablate.report.progress import Lines
-from ablate.stop import Stop
+from ablate.facts import Status
+from ablate.sweeps.execute import execute
 from ablate.sweeps.plan import make_plan
 from tests.helpers import python, short
 
@@ -74,5 +73,5 @@ def test_ray_that_is_not_installed_is_asked_for(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "ray", None)
     with config_loader() as loader:
         plan = make_plan(short(*SWEEP), loader, sweep=True)
-    with pytest.raises(ConfigError, match=r"needs Ray: pip install 'lightning-ablate\[ray\]'"), Lines(4) as watch:
-        RayEngine().train(plan.runs, watch, Stop())
+    with pytest.raises(ConfigError, match=r"needs Ray: pip install 'lightning-ablate\[ray\]'"):
+        execute(plan, RayEngine())

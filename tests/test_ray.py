@@ -21,7 +21,7 @@ import ablate
 from ablate.composition import config_loader
 from ablate.engines.planned import PlannedRun
 from ablate.engines.ray import RayEngine
-from ablate.record import Status
+from ablate.facts import Status
 from ablate.stop import Stop
 from ablate.sweeps.plan import Plan, make_plan
 from ablate.techniques import Regularizer

@@ -17,6 +17,7 @@ from ablate.registry import load_plugin
 VERBS = {
     "help": "ablate.cli.catalogue",
     "plugins": "ablate.cli.catalogue",
+    "rerun": "ablate.cli.rerun",
     "runs": "ablate.cli.runs",
     "new": "ablate.cli.new",
     "summary": "ablate.cli.summary",
@@ -67,8 +68,7 @@ def _dispatch(arguments: list[str]) -> int:
                 f"There is no verb '{first}'.{did_you_mean(first, VERBS)} "
                 f"Verbs: {', '.join(VERBS)}. Settings are written key=value, such as norm=bn."
             )
-        getattr(importlib.import_module(VERBS[first]), first)(arguments[1:])
-        return 0
+        return getattr(importlib.import_module(VERBS[first]), first)(arguments[1:]) or 0
     if arguments and arguments[-1] == "summary":  # a network was described, and then the question occurred
         return _dispatch(["summary", *arguments[:-1]])
     if misplaced := [argument for argument in arguments if argument in VERBS]:

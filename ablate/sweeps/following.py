@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from ablate.engines.engine import Watch
 from ablate.engines.planned import PlannedRun
 from ablate.errors import RecordError
-from ablate.record import Status
+from ablate.facts import Status
 from ablate.stop import Stop
 
 _POLL = 1.0  # seconds
@@ -21,7 +21,7 @@ class Follower:
 
     def __init__(self, runs: Sequence[PlannedRun], watch: Watch) -> None:
         self._watch = watch
-        self._open = {number: (planned, planned.record().facts.started) for number, planned in enumerate(runs)}
+        self._open = {number: (planned, len(planned.record().facts.attempts)) for number, planned in enumerate(runs)}
         self._begun: set[int] = set()
 
     def look(self) -> None:
@@ -29,7 +29,7 @@ class Follower:
         for number, (planned, before) in list(self._open.items()):
             with contextlib.suppress(RecordError):
                 record = planned.record()
-                if record.facts.started == before:
+                if len(record.facts.attempts) == before:
                     continue
                 if number not in self._begun:
                     self._begun.add(number)

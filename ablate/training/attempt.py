@@ -20,7 +20,7 @@ import yaml
 from ablate import provenance
 from ablate.atomic import unwritable, write_atomically
 from ablate.config import Config
-from ablate.errors import BusyError
+from ablate.errors import BusyError, RecordError
 from ablate.facts import Attempt, Status
 from ablate.record import Record
 from ablate.training.checkpoints import Saved
@@ -40,24 +40,22 @@ def recorded(
     _begin(record, config, saved, overrides, command)
     facts, own = record.facts, record.facts.attempts[-1]
     clock = time.perf_counter()
-    stopped = False
     try:
         yield
     except BusyError:  # the folder is another process's: nothing more is written
         raise
     except BaseException as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            error = unwritable(record.folder, error)
         # Lightning turns Ctrl-C into SystemExit
         stopped = isinstance(error, KeyboardInterrupt | SystemExit | Stopped)
-        facts.status = Status.interrupted if stopped else Status.failed
+        # where a disk was full, nothing is wrong with the run: it goes on when there is room
+        facts.status = Status.interrupted if stopped or isinstance(error, RecordError) else Status.failed
         facts.error, facts.traceback = _sentence(error, config), traceback.format_exc()
-        if stopped:
-            facts.error = facts.traceback = None
         _end(record, own, saved, clock)
         if stopped:
             raise KeyboardInterrupt from error
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            raise unwritable(record.folder, error) from error
-        raise
+        raise error
     else:
         _end(record, own, saved, clock)
 

@@ -56,6 +56,8 @@ def run(
         if not record.is_done:
             if record.damage:
                 record.set_aside("record.json", record.damage)
+            if record.facts.status.done and (record.folder / "metrics.csv").exists():
+                record.set_aside("metrics.csv", "it is no table of curves")
             saved = usable(record)
             with recorded(record, config, saved, overrides, command), quiet(), process_state(config.trainer.threads):
                 _train(record, config, stop, saved)
