@@ -194,6 +194,7 @@ def test_a_run_takes_its_threads_and_where_there_are_gpus_its_share_of_one() -> 
     assert needs("trainer.threads=3") == {"num_cpus": 3, "num_gpus": 0}
     assert needs(gpus=8) == {"num_cpus": 1, "num_gpus": 0.25}
     assert needs("trainer.accelerator=cpu", gpus=8) == {"num_cpus": 1, "num_gpus": 0}
+    assert needs("trainer.devices=2", gpus=8) == {"num_cpus": 2, "num_gpus": 2}
     assert needs("trainer.accelerator=gpu") == {"num_cpus": 1, "num_gpus": 0.25}
 
 

@@ -20,8 +20,8 @@ from typing import Any
 from ablate.config import Config
 from ablate.engines.engine import Watch, attempt
 from ablate.engines.planned import PlannedRun
-from ablate.engines.session import pack, unpack
 from ablate.errors import ConfigError
+from ablate.session import pack, unpack
 from ablate.stop import Stop
 
 _OBJECTS = 80 * 2**20  # bytes of shared memory, of a Ray that is started here: what is sent is small
@@ -65,7 +65,8 @@ class RayEngine:
 
     ``address`` is that of a cluster, ``auto`` the one that this machine belongs to. Without one, and without
     ``RAY_ADDRESS`` in the environment, Ray is started here and ended afterwards. A run takes as many CPUs as
-    ``trainer.threads`` and, where the cluster has GPUs, one of them together with ``runs_per_gpu - 1`` others.
+    ``trainer.threads`` for each of its devices and, where the cluster has GPUs, one of them together with
+    ``runs_per_gpu - 1`` others, or ``trainer.devices`` of them alone.
     """
 
     address: str | None = None
@@ -117,10 +118,10 @@ class RayEngine:
 
     def resources(self, config: Config, cluster: dict[str, float]) -> dict[str, float]:
         """Return what Ray has to reserve for a run in a ``cluster`` with these resources."""
-        on_gpu = config.trainer.accelerator in ("gpu", "cuda") or (
-            config.trainer.accelerator == "auto" and cluster.get("GPU", 0) > 0
-        )
-        return {"num_cpus": config.trainer.threads, "num_gpus": 1 / self.runs_per_gpu if on_gpu else 0}
+        t = config.trainer
+        on_gpu = t.accelerator in ("gpu", "cuda") or (t.accelerator == "auto" and cluster.get("GPU", 0) > 0)
+        gpus = float(t.devices) if t.devices > 1 else 1 / self.runs_per_gpu  # Ray has no share of several
+        return {"num_cpus": t.threads * t.devices, "num_gpus": gpus if on_gpu else 0}
 
 
 def _task(packed: bytes, number: int, wait: bool, board: Any) -> str | None:
