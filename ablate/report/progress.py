@@ -138,7 +138,10 @@ class Progress:
     def _counts(self, running: int, waiting: int) -> Iterator[str]:
         for status, count in self._outcomes.items():
             yield f"[{STYLES[status]}]{count} {status}[/]"
-        yield f"[cyan]{running} running[/]" if running else "[dim]starting[/]"
+        if running:
+            yield f"[cyan]{running} running[/]"
+        elif not self._ended:
+            yield "[dim]starting[/]"
         yield f"{waiting} waiting"
 
 

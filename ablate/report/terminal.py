@@ -68,7 +68,8 @@ def outcome(record: Record) -> str:
         best = summary(record).best
         ended = f"{facts.metric} {number_text(best)} in {facts.seconds:.1f} s"
     else:
-        ended = f"[{STYLES[record.status]}]{record.status}[/]: {escape(_one_line(facts.error))}"
+        reason = "" if record.status is Status.interrupted else f": {escape(_one_line(facts.error))}"
+        ended = f"[{STYLES[record.status]}]{record.status}[/]{reason}"
     return f"{escape(told)}  {ended}"
 
 
