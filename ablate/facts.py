@@ -41,6 +41,7 @@ class Attempt:
     pid: int
     from_step: int = 0
     """The optimizer step of the checkpoint that it began with; 0 for the beginning."""
+    commit: str | None = None
     seconds: float | None = None
     status: Status = Status.running
     """How it ended."""
