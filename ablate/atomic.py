@@ -21,9 +21,9 @@ def check_writable(folder: Path) -> None:
         raise unwritable(folder, error) from error
 
 
-def write_atomically(path: Path, text: str, *, durable: bool = False) -> None:
+def write_atomically(path: Path, text: str) -> None:
     """Write ``text`` to ``path``: readers see the old content or the new, never half."""
-    with atomic(path, durable=durable) as temporary:
+    with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -44,8 +44,7 @@ def atomic(path: Path, *, durable: bool = False) -> Iterator[Path]:
     try:
         yield temporary
         if durable:
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
+            sync(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
@@ -53,6 +52,12 @@ def atomic(path: Path, *, durable: bool = False) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until the disk itself has the file, so that it outlives a power cut."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def unwritable(folder: Path, error: OSError) -> RecordError:

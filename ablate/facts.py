@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -39,6 +41,7 @@ class Attempt:
     pid: int
     from_step: int = 0
     """The optimizer step of the checkpoint that it began with; 0 for the beginning."""
+    commit: str | None = None
     seconds: float | None = None
     status: Status = Status.running
     """How it ended."""
@@ -95,6 +98,11 @@ class Facts:
         """Take what JSON gives for the types that are no JSON."""
         self.status = Status(self.status)
         self.attempts = [a if isinstance(a, Attempt) else attempt(a) for a in self.attempts]
+
+
+def command(overrides: Sequence[str]) -> str:
+    """Return the command that trains a run alone, for a shell."""
+    return shlex.join(["python", "-m", "ablate", *overrides])
 
 
 def attempt(content: dict[str, Any]) -> Attempt:

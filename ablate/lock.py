@@ -24,6 +24,7 @@ NAME = ".lease"
 LEASE_SECONDS = 60.0
 """How long an owner may be out of reach before another machine takes over; the same for all who share a folder."""
 
+_ABANDONED = 3  # leases: clocks of two machines may differ by a minute
 _POLL_SECONDS = 0.2
 _LOOKS = 3  # while another process looks whether the owner lives, the file may be away for a moment
 
@@ -62,20 +63,23 @@ class Lock:
 def hold(folder: Path, *, wait: bool = False, stop: Stop | None = None) -> Iterator[Lock]:
     """Hold the folder's lock; raise ``BusyError`` where another process does and ``wait`` is not said.
 
+    A lock that looks abandoned by another machine is watched for the length of a lease even so, and then taken over.
     Whoever waits stops waiting with ``KeyboardInterrupt`` when ``stop`` is requested.
     """
     lease = SoftFileLease(folder / NAME, lease_duration=LEASE_SECONDS, thread_local=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lease.acquire(
-            timeout=-1 if wait else 0,
+            timeout=-1 if wait else 1.5 * LEASE_SECONDS if _untouched(folder) > _ABANDONED * LEASE_SECONDS else 0,
             poll_interval=_POLL_SECONDS,
             cancel_check=(lambda: stop.requested) if stop is not None else None,
         )
     except (Timeout, LeaseSettingsMismatch) as error:
-        if wait and stop is not None and stop.requested:
+        if stop is not None and stop.requested:
             raise KeyboardInterrupt from error
-        raise BusyError(f"{folder} is being trained by another process.") from error
+        owner = lease.owner
+        who = f" ({owner.pid} on {owner.hostname})" if owner else ""
+        raise BusyError(f"{folder} is being trained by another process{who}.") from error
     except OSError as error:
         raise unwritable(folder, error) from error
     try:
@@ -90,13 +94,17 @@ def is_held(folder: Path, pid: int | None, host: str | None) -> bool:
 
     One on another machine is believed for as long as it touches the lock.
     """
-    try:
-        untouched = time.time() - (folder / NAME).stat().st_mtime
-    except OSError:
-        return False
-    if untouched > 3 * LEASE_SECONDS or pid is None:  # clocks of two machines may differ by a minute
+    if not (folder / NAME).exists() or _untouched(folder) > _ABANDONED * LEASE_SECONDS or pid is None:
         return False
     return host != socket.gethostname() or _exists(pid)
+
+
+def _untouched(folder: Path) -> float:
+    """Return for how many seconds nobody has touched the lock, as the clocks of two machines have it; 0 without one."""
+    try:
+        return time.time() - (folder / NAME).stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _exists(pid: int) -> bool:

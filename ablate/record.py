@@ -8,6 +8,7 @@
         best.ckpt       the weights with the best validation metric
         last.ckpt       where an interrupted run goes on, or the end of training
         git.diff        what the repository had that its commit has not
+        log.txt         what its processes printed, where it was trained in processes of its own
         damaged-<n>/    files that could not be read
 
 Reading needs neither torch nor the plugins that made the run.
@@ -106,7 +107,7 @@ class Record:
         """Write ``record.json``."""
         self.check_held()
         text = json.dumps(asdict(self.facts), indent=2, allow_nan=False)
-        write_atomically(self.folder / "record.json", text + "\n", durable=True)
+        write_atomically(self.folder / "record.json", text + "\n")
 
     def keep_last_words(self, log: Sequence[str]) -> None:
         """Note what a run printed last, where it failed."""
@@ -125,6 +126,8 @@ class Record:
             self.reload()
             if self.facts.status.done:
                 return
+            if self.damage:
+                self.set_aside("record.json", self.damage)
             self.facts.status, self.facts.error, self.facts.traceback = Status.killed, reason, None
             self.facts.log = list(log)
             if self.facts.attempts and self.facts.attempts[-1].status is Status.running:
@@ -137,8 +140,8 @@ class Record:
 
     def clear(self, *, keep_checkpoints: bool = False) -> None:
         """Remove what an earlier attempt left, so that curves have no doubled steps."""
-        begun = () if keep_checkpoints else ("metrics.csv", "*.ckpt", "git.diff")
-        for pattern in ("events.out.tfevents.*", ".*.tmp", *begun):
+        begun = () if keep_checkpoints else ("metrics.csv", "*.ckpt")
+        for pattern in ("events.out.tfevents.*", ".*.tmp", "git.diff", *begun):
             for path in self.folder.glob(pattern):
                 path.unlink(missing_ok=True)
 
@@ -152,7 +155,10 @@ class Record:
             (self.folder / name).rename(there / name)
         except OSError as error:
             raise unwritable(self.folder, error) from error
-        sentence = f"{self.folder / name} was damaged ({why}) and is now {there / name}."
+        self.warn(f"{self.folder / name} was damaged ({why}) and is now {there / name}.")
+
+    def warn(self, sentence: str) -> None:
+        """Say what happened to the run's files, now and in the record."""
         self.facts.warnings.append(sentence)
         warnings.warn(sentence, DamageWarning, stacklevel=2)
 

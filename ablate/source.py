@@ -86,7 +86,10 @@ def _runs(arm: Path) -> list[Path]:
 
 
 def _has_finished(run: Path) -> bool:
-    return '"status": "finished"' in (run / "record.json").read_text(encoding="utf-8")
+    try:
+        return bool(json.loads((run / "record.json").read_text(encoding="utf-8"))["status"] == "finished")
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
 
 
 def _identity(run: Path) -> tuple[str, int]:

@@ -14,6 +14,8 @@ class Stop:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self.by_signal = False
+        """Whether a person or the system asked, rather than the program."""
 
     @property
     def requested(self) -> bool:
@@ -42,6 +44,7 @@ def signals_request(stop: Stop) -> Iterator[None]:
     def request(number: int, frame: FrameType | None) -> None:
         if stop.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
+        stop.by_signal = True
         stop.request()
 
     before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}

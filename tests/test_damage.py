@@ -91,6 +91,25 @@ def test_the_checkpoint_of_another_run_is_not_taken(short_config: Maker, whole: 
         assert_equal(whole, ablate.run(config))
 
 
+def test_lost_best_weights_are_said_and_the_run_begins_anew(short_config: Maker, whole: Record) -> None:
+    config = short_config(*TWELVE)
+    interrupted(config).checkpoint.unlink()
+    with pytest.warns(DamageWarning, match=r"best.ckpt is gone"):
+        assert_equal(whole, ablate.run(config))
+
+
+def test_a_killed_run_whose_record_is_damaged_loses_nothing(short_config: Maker, whole: Record) -> None:
+    config = short_config(*TWELVE)
+    record = interrupted(config)
+    (record.folder / "record.json").write_text("{")
+    with pytest.warns(DamageWarning, match="record.json was damaged"):
+        open_record(config).mark_killed("Out of memory.")
+    assert open_record(config).status is Status.killed
+    again = ablate.run(config)
+    assert_equal(whole, again)
+    assert again.facts.attempts[-1].from_step == 8
+
+
 def test_a_failed_run_begins_anew(short_config: Maker, whole: Record) -> None:
     config = short_config(*TWELVE)
     record = interrupted(config)

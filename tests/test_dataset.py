@@ -195,3 +195,18 @@ def test_a_last_batch_of_one_joins_the_one_before(count: int, size: int, sizes: 
         loader = batches(count, size, seed=seed)
         assert [len(batch.x) for batch in loader] == sizes
         assert len(loader) == len(sizes)
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+@pytest.mark.parametrize("given", [0, 1, 3])
+def test_batches_go_on_where_they_were(seed: int | None, given: int) -> None:
+    first, second = batches(10, 3, seed), batches(10, 3, seed)
+    first.set_epoch(2)
+    iterator = iter(first)
+    for _ in range(given):
+        next(iterator)
+    second.load_state_dict(first.state_dict())
+    rest = [x.tolist() for x, _ in iterator]
+    assert len(rest) == 3 - given  # the last of four examples
+    assert [x.tolist() for x, _ in second] == rest
+    assert len(list(second)) == 3

@@ -92,6 +92,19 @@ def test_the_lock_of_another_machine_is_taken_over_once_its_lease_has_expired(
         assert time.monotonic() - began >= 1.0
 
 
+def test_a_lock_that_looks_abandoned_is_taken_over_without_being_told_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "LEASE_SECONDS", 1.0)
+    from_another_host(tmp_path)
+    os.utime(tmp_path / lock.NAME, (0, time.time() - 60))
+    with lock.hold(tmp_path):
+        pass
+    from_another_host(tmp_path)
+    with pytest.raises(BusyError, match=r"another process \(\d+ on elsewhere\)"), lock.hold(tmp_path):
+        pytest.fail("taken over too early")
+
+
 def test_who_has_lost_the_lock_is_told(tmp_path: Path) -> None:
     with lock.hold(tmp_path) as held:
         held.check()

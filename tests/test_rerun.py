@@ -29,7 +29,7 @@ Maker = Callable[..., Config]
             "act=leaky_relu",
             "data.label_noise=0.1",
             "seed=7",
-            "label='odd, name=it''s'",
+            "label='odd, it\\'s'",
             "name=own",
             "trainer.threads=2",
         ],

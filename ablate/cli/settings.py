@@ -16,6 +16,8 @@ from ablate.errors import ConfigError
 class CommandLine:
     """Arguments, told apart."""
 
+    arguments: tuple[str, ...]
+    """All of them."""
     flags: tuple[str, ...]
     """Hydra's own, with their values."""
     settings: tuple[str, ...]
@@ -29,7 +31,8 @@ class CommandLine:
     def needs_workers(self) -> bool:
         """Whether worker processes are going to train, if there is anything to train."""
         elsewhere = any(setting.startswith("hydra/launcher=") for setting in self.hydra)
-        return self.sweep and not self.answered and not elsewhere and "workers=0" not in self.settings
+        here = {"workers=0", "dry_run=true"} & {*self.settings}
+        return self.sweep and not (self.answered or elsewhere or here)
 
     @property
     def for_hydra(self) -> list[str]:
@@ -71,7 +74,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
     hydra = tuple(setting for setting in settings if re.match(r"[+~]*hydra[./=]", setting))
     own = tuple(overrides.quoted([setting for setting in settings if setting not in hydra]))
     answered = flags.shell_completion or flags.hydra_help or flags.info or flags.cfg is not None
-    return CommandLine(others, own, hydra, flags.multirun, answered)
+    return CommandLine(tuple(arguments), others, own, hydra, flags.multirun, answered)
 
 
 def _check(settings: Sequence[str], sweep: bool, config_dir: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,8 +20,6 @@ from ablate.errors import ConfigError
 from ablate.record import Status
 from ablate.registry import registry
 from ablate.report.terminal import print_sweep
-from ablate.results import Sweep
-from ablate.sweeps.execute import execute
 from ablate.sweeps.launchers import LocalLauncher
 from ablate.sweeps.plan import make_plan
 from ablate.sweeps.ray_launcher import RayLauncher
@@ -34,16 +33,19 @@ def train(command: CommandLine) -> int:
         Plugins.instance().register(plugin)
     if (warning := registry().warning()) and not command.answered:
         print(f"ablate: warning: {warning}", file=sys.stderr)
-    results = _through_hydra(command)
-    if results is None:  # Hydra answered by itself
+    request = Request(command.settings, shlex.join(["python", "-m", "ablate", *command.arguments]))
+    _through_hydra(request, command)
+    results = request.results
+    if results is None:  # Hydra answered by itself, or the plan was all that was asked for
         return 0
     print_sweep(results)
+    if request.stop.by_signal:
+        raise KeyboardInterrupt
     return int(any(record.status is not Status.finished for record in results.records))
 
 
-def _through_hydra(command: CommandLine) -> Sweep | None:
-    """Let Hydra parse its flags and compose; return the results of the run or sweep, None where it did neither."""
-    request = Request(command.settings)
+def _through_hydra(request: Request, command: CommandLine) -> None:
+    """Let Hydra parse its flags and compose; the results of the run or sweep are in ``request`` afterwards."""
     app = hydra.main(
         version_base="1.3", config_path=f"pkg://{composition.CONFIG_MODULE}", config_name=composition.CONFIG_NAME
     )(request)
@@ -52,9 +54,8 @@ def _through_hydra(command: CommandLine) -> Sweep | None:
             app()
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(composition.explain(error)) from error
-    if request.loader is None:
-        return request.results
-    return execute(make_plan(request.settings, request.loader, sweep=False), InlineEngine())
+    if request.loader is not None:
+        request.carry_out(make_plan(request.settings, request.loader, sweep=False, typed=request.typed), InlineEngine())
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from ablate.engines.planned import PlannedRun
 from ablate.engines.processes import CONTEXT, start
 from ablate.engines.slots import Slot
 from ablate.engines.worker import STOP, Ended, Setup, serve
-from ablate.errors import RecordError
+from ablate.errors import EngineError, RecordError
 
 
 class Worker:
@@ -55,7 +55,7 @@ class Worker:
 
     def give(self, planned: PlannedRun) -> bool:
         """Send it a run; return False where it has died."""
-        if self._send(cloudpickle.dumps(planned)):
+        if self._send(_pickled(planned, planned.title)):
             self.planned = planned
         return self.planned is not None
 
@@ -123,6 +123,17 @@ def session() -> bytes:
     """
     cloudpickle.register_pickle_by_value(registry)
     try:
-        return bytes(cloudpickle.dumps(registry.registry().of_session()))
+        return _pickled(registry.registry().of_session(), "What this session registers")
     finally:
         cloudpickle.unregister_pickle_by_value(registry)
+
+
+def _pickled(content: object, told: str) -> bytes:
+    """Return ``content`` with the classes of a script by value, as another process does not have them."""
+    try:
+        return bytes(cloudpickle.dumps(content))
+    except Exception as error:  # whatever a technique's own parts raise
+        raise EngineError(
+            f"{told} cannot be sent to a worker process ({type(error).__name__}: {error}). "
+            "workers=0 trains in this process."
+        ) from error

@@ -43,7 +43,14 @@ def attempt(planned: PlannedRun, stop: Stop, *, wait: bool = False) -> str | Non
     A failure is in the run's record and does not stop the others, nor does the interruption that ``stop`` asks for.
     """
     try:
-        run(planned.config, stop=stop, wait=wait, overrides=planned.arguments)
+        run(
+            planned.config,
+            stop=stop,
+            wait=wait,
+            again=planned.again,
+            overrides=planned.arguments,
+            command=planned.typed,
+        )
     except RecordError as error:
         return str(error)
     except KeyboardInterrupt:

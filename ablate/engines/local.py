@@ -46,7 +46,7 @@ class LocalEngine:
         crew: list[Worker] = []
         deaths = 0
         try:
-            while True:
+            while deaths < _DEATHS:
                 if stop.requested:
                     todo.clear()
                 while places and len(todo) > sum(worker.is_free for worker in crew):
@@ -55,34 +55,25 @@ class LocalEngine:
                 if not crew:
                     return
                 for worker in crew:
-                    if worker.is_idle and todo:
-                        if worker.give(todo[0]):
-                            watch.started(todo.popleft())
-                    elif worker.is_idle or stop.requested:
-                        worker.end()
+                    _order(worker, todo, watch, stop)
                 wait_for([source for worker in crew for source in worker.sources], _POLL_SECONDS)
                 for worker in list(crew):
                     dead = worker.is_dead  # asked first: what it said before it died is still heard
-                    for planned, left_out in worker.heard():
-                        watch.ended(planned, left_out)
+                    if _tell(watch, worker, dead):
                         deaths = 0
+                    elif dead and not worker.told_to_end:
+                        deaths += 1
                     if dead:
-                        if worker.planned is not None:
-                            watch.ended(worker.planned, worker.bury())
-                            deaths = 0
-                        elif not worker.told_to_end:
-                            deaths += 1
                         worker.kill()
                         crew.remove(worker)
                         places.append(worker.slot)
-                if deaths == _DEATHS:
-                    raise EngineError(
-                        f"{deaths} worker processes in a row ended before they had trained anything. "
-                        "What they printed stands above; workers=0 trains in this process."
-                    )
         finally:
             for worker in crew:
                 worker.kill()
+        raise EngineError(
+            f"{deaths} worker processes in a row ended before they had trained anything. "
+            "What they printed stands above; workers=0 trains in this process."
+        )
 
     def slots(self, runs: Sequence[PlannedRun]) -> list[Slot]:
         """Return where ``runs`` are trained on this machine."""
@@ -96,3 +87,22 @@ class LocalEngine:
             gpus=gpu_names(torch.cuda.device_count() if with_gpu else 0, os.environ.get(VISIBLE)),
             runs_per_gpu=self.runs_per_gpu,
         )
+
+
+def _order(worker: Worker, todo: deque[PlannedRun], watch: Watch, stop: Stop) -> None:
+    """Give an idle worker the next run, or have it end where there is none."""
+    if worker.is_idle and todo:
+        if worker.give(todo[0]):
+            watch.started(todo.popleft())
+    elif worker.is_idle or stop.requested:
+        worker.end()
+
+
+def _tell(watch: Watch, worker: Worker, dead: bool) -> bool:
+    """Tell the watch which run of the worker has ended; return whether one has."""
+    ended = list(worker.heard())
+    if dead and worker.planned is not None:
+        ended.append((worker.planned, worker.bury()))
+    for planned, left_out in ended:
+        watch.ended(planned, left_out)
+    return bool(ended)

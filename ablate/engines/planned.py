@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 
 from ablate.config import Config
+from ablate.facts import command
 from ablate.record import Record, open_record
 
 
@@ -15,6 +15,10 @@ class PlannedRun:
 
     config: Config
     arguments: tuple[str, ...]
+    typed: str | None = None
+    """The command that the run is part of, as the person typed it."""
+    again: bool = False
+    """Whether it is trained even if it has ended."""
 
     def record(self) -> Record:
         """Return its record as it is on disk now."""
@@ -28,4 +32,4 @@ class PlannedRun:
     @property
     def command(self) -> str:
         """The command that trains it alone."""
-        return shlex.join(["python", "-m", "ablate", *self.arguments])
+        return command(self.arguments)

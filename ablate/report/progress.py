@@ -51,7 +51,7 @@ class Progress:
         self._fail_fast = fail_fast
         self._best = BestArm(sweep)
         self._began = time.monotonic()
-        self._running: dict[str, tuple[PlannedRun, float]] = {}
+        self._running: dict[tuple[str, int], tuple[PlannedRun, float]] = {}
         self._durations: list[float] = []
         self._outcomes: Counter[Status] = Counter()
         self._workers = 1
@@ -79,12 +79,12 @@ class Progress:
 
     def started(self, planned: PlannedRun) -> None:
         """Show the run among those in training."""
-        self._running[planned.title] = planned, time.monotonic()
+        self._running[_key(planned)] = planned, time.monotonic()
         self._workers = max(self._workers, len(self._running))
 
     def ended(self, planned: PlannedRun, left_out: str | None = None) -> None:
         """Print how a run has ended."""
-        _, began = self._running.pop(planned.title)
+        _, began = self._running.pop(_key(planned))
         if left_out is not None:  # not counted: another process trains it, and it may be waited for
             self._console.print(escape(f"{planned.title}  left out: {left_out}"), soft_wrap=True)
             return
@@ -138,8 +138,16 @@ class Progress:
     def _counts(self, running: int, waiting: int) -> Iterator[str]:
         for status, count in self._outcomes.items():
             yield f"[{STYLES[status]}]{count} {status}[/]"
-        yield f"[cyan]{running} running[/]" if running else "[dim]starting[/]"
+        if running:
+            yield f"[cyan]{running} running[/]"
+        elif not self._ended:
+            yield "[dim]starting[/]"
         yield f"{waiting} waiting"
+
+
+def _key(planned: PlannedRun) -> tuple[str, int]:
+    """Return what tells a run from the others; a person may have given one label to all."""
+    return planned.config.arm_hash, planned.config.seed
 
 
 class BestArm:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ablate.facts import FAILURES, Status
+from ablate.facts import FAILURES, Status, command
 from ablate.record import Record
 from ablate.report.costs import ArmCost, cost_table
 from ablate.report.decisions import decisions
@@ -19,6 +19,9 @@ from ablate.results import Sweep, summary
 
 _FULL = 90
 """Columns that the whole table needs; a narrower terminal shows the seeds, steps and best metric only."""
+
+_LISTED = 10
+"""So many of the runs that ended badly are listed."""
 
 _NUMBERS = 73
 """Columns that the table needs beside the factors; these share what is left."""
@@ -65,7 +68,8 @@ def outcome(record: Record) -> str:
         best = summary(record).best
         ended = f"{facts.metric} {number_text(best)} in {facts.seconds:.1f} s"
     else:
-        ended = f"[{STYLES[record.status]}]{record.status}[/]: {escape(_one_line(facts.error))}"
+        reason = "" if record.status is Status.interrupted else f": {escape(_one_line(facts.error))}"
+        ended = f"[{STYLES[record.status]}]{record.status}[/]{reason}"
     return f"{escape(told)}  {ended}"
 
 
@@ -83,16 +87,16 @@ def print_sweep(sweep: Sweep) -> None:
         out.print(cost_table(sweep.factors, [_cost(sweep, arm) for arm in arms]))
     for part in decisions(sweep.facts, sweep.metric):
         out.print(part)
-    for record in sweep.records:
-        if record.status in (*FAILURES, Status.diverged):
-            told = f"{sweep.label(record)} seed={record.facts.seed}"
-            style = STYLES[record.status]
-            out.print(
-                f"[{style}]{record.status}[/] {escape(told)}: {escape(_one_line(record.facts.error))}",
-                soft_wrap=True,
-            )
-            if record.facts.traceback:
-                out.print(f"  traceback in {escape(str(record.folder / 'record.json'))}", soft_wrap=True)
+    ended_badly = [record for record in sweep.records if record.status in (*FAILURES, Status.diverged)]
+    for record in ended_badly[:_LISTED]:
+        told = f"{sweep.label(record)} seed={record.facts.seed}: {_one_line(record.facts.error)}"
+        out.print(f"[{STYLES[record.status]}]{record.status}[/] {escape(told)}", soft_wrap=True)
+        if record.facts.traceback or record.facts.log:
+            out.print(f"  more:  {escape(str(record.folder / 'record.json'))}", soft_wrap=True)
+        if record.facts.overrides:
+            out.print(f"  alone: {escape(command(record.facts.overrides))}", soft_wrap=True)
+    if len(ended_badly) > _LISTED:
+        out.print(f"… and {len(ended_badly) - _LISTED} more: python -m ablate runs {escape(sweep.name)}")
     out.print(f"TensorBoard: tensorboard --logdir {escape(str(sweep.folder))}", soft_wrap=True)
     out.print(f"Files:       {escape(str(sweep.folder))}", soft_wrap=True)
 

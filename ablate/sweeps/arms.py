@@ -24,12 +24,14 @@ class PlannedArm:
     levels: Arm
     config: Config
     arguments: tuple[str, ...]
+    typed: str | None = None
+    """The command of the sweep."""
 
     def run(self, seed: int) -> PlannedRun:
         """Return the run with ``seed``."""
         config = dataclasses.replace(self.config, seed=seed)
         names = (f"name={_quoted(config.folder_name)}", f"label={_quoted(config.label or '')}")
-        return PlannedRun(config, (*self.arguments, f"seed={seed}", *names))
+        return PlannedRun(config, (*self.arguments, f"seed={seed}", *names), self.typed)
 
 
 class Composer:
@@ -46,6 +48,7 @@ class Composer:
         *,
         tuned: Collection[str] = (),
         presets: Collection[str] = (),
+        typed: str | None = None,
     ) -> None:
         own = [s for s in settings if s.key not in (*tuned, "seed")]
         self.factors = tuple(Factor(s.key, s.levels) for s in own if s.swept)
@@ -54,6 +57,7 @@ class Composer:
         self._named = [s for s in settings if s.key not in tuned]
         self._prefixes = {s.key: s.prefix for s in settings}
         self._loader = loader
+        self._typed = typed
         self._told_by_kind = not any(s.key in presets for s in settings)  # a preset may choose any option
         self._composed: dict[tuple[str, ...], Config] = {}
 
@@ -65,7 +69,7 @@ class Composer:
         """Return the arm of ``levels``, with the values that tuning gave it."""
         config = dataclasses.replace(self.config(levels, tuned=tuned))
         config.name = config.name or name
-        return PlannedArm(levels, config, self._texts(levels, self.fixed, tuned or {}))
+        return PlannedArm(levels, config, self._texts(levels, self.fixed, tuned or {}), self._typed)
 
     def config(self, levels: Arm, *, tuned: Mapping[str, str] | None = None) -> Config:
         """Return the configuration of ``levels``; the guards look at its first seed."""

@@ -14,11 +14,13 @@ from ablate.errors import ConfigError
 from ablate.record import Status, find
 from ablate.registry import registry
 from ablate.report.hparams import write_hparams
+from ablate.report.preview import print_preview
 from ablate.report.progress import Progress
 from ablate.report.terminal import announce, introduce
 from ablate.results import Sweep
 from ablate.stop import Stop, signals_request
 from ablate.sweeps.plan import Plan, make_plan
+from ablate.sweeps.preview import preview
 from ablate.sweeps.rounds import Round, Rounds
 
 
@@ -27,16 +29,20 @@ def sweep(arguments: Sequence[str] = ()) -> Sweep:
 
     ``arguments`` are overrides as after ``python -m ablate -m``, without a shell's quoting:
     ``sweep(["norm=bn,none", "seed=range(0,5)"])``. A run that fails is recorded as failed, and the others go on.
+    With ``dry_run=true`` the plan is printed, and the results are those of earlier calls.
     Ctrl-C leaves checkpoints and raises ``KeyboardInterrupt``; the same call goes on.
     """
     if own := [argument for argument in arguments if argument.startswith("hydra")]:
         raise ConfigError(f"{own[0]}: Hydra's own settings belong to the command line.")
     if warning := registry().warning():
         warnings.warn(warning, stacklevel=2)
-    if "workers=0" not in arguments:
+    if not {"workers=0", "dry_run=true"} & {*arguments}:
         processes.warm_up()
     with config_loader() as loader:
         plan = make_plan(arguments, loader, sweep=True)
+        if plan.settings.dry_run:
+            print_preview(preview(plan))
+            return Rounds(plan).results()
         return execute(plan, engine_for(plan.settings))
 
 
@@ -50,23 +56,19 @@ def execute(plan: Plan, engine: Engine, stop: Stop | None = None) -> Sweep:
     rounds = Rounds(plan)
     check_writable(plan.folder)
     introduce(plan.warnings, plan.arrangement.notes, plan.transfers)
-    failed = False
     with signals_request(signals):
         for each in rounds:
-            failed = _train(each, rounds, engine, signals)
+            _train(each, rounds, engine, signals)
             if signals.requested:
                 break
     results = finish(rounds)
-    if stop is None and signals.requested and not failed:
+    if stop is None and signals.by_signal:
         raise KeyboardInterrupt
     return results
 
 
-def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> bool:
-    """Train what is missing of a round; what other processes are training is waited for at the end.
-
-    Returns whether a failure has asked to stop.
-    """
+def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> None:
+    """Train what is missing of a round; what other processes are training is waited for at the end."""
     settings = rounds.plan.settings
     missing = each.missing(settings.retry)
     announce(each.title, len(each.runs), len(missing))
@@ -80,7 +82,6 @@ def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> bool:
         busy = [run for run in missing if run.record().status is Status.running]
         if busy and not stop.requested:
             engine.train(busy, watch, stop, wait=True)
-    return settings.fail_fast and watch.failed
 
 
 def finish(rounds: Rounds) -> Sweep:

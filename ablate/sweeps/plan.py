@@ -66,8 +66,8 @@ class Plan:
         return JUDGES[self.arms[0].config.task].higher_is_better
 
 
-def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) -> Plan:
-    """Turn command-line settings into arms.
+def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, typed: str | None = None) -> Plan:
+    """Turn command-line settings into arms; ``typed`` is the command for the records.
 
     Raises ``ConfigError`` for a setting that is unknown or wrong, and for one that changes nothing in the
     networks it is meant for.
@@ -80,7 +80,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool) ->
     settings = [s for s in parsed if s.key not in overrides.OF_SWEEP]
     _check_seeds(settings)
     tuned = override_checks.full_keys(of_sweep.tune)
-    composer = Composer(settings, loader, tuned=tuned, presets=presets)
+    composer = Composer(settings, loader, tuned=tuned, presets=presets, typed=typed)
     arrangement = arranged(composer.factors, of_sweep)
     levels = list({frozenset(own.items()): own for arm in arrangement.arms if (own := composer.meaning(arm))}.values())
     levels = levels or [{}]

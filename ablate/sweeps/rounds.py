@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ablate.designs.factor import Arm
 from ablate.designs.path import Path
 from ablate.engines.planned import PlannedRun
-from ablate.record import Record, Status
+from ablate.facts import FAILURES, Status
 from ablate.results import Sweep, judged
 from ablate.sweep_facts import SweepFacts, Tuned
 from ablate.sweep_settings import Design, Retry
@@ -26,13 +27,14 @@ class Round:
 
     def missing(self, retry: Retry) -> list[PlannedRun]:
         """Return the runs that have to be trained."""
-        return [run for run in self.runs if _to_train(run.record(), retry)]
-
-
-def _to_train(record: Record, retry: Retry) -> bool:
-    if record.status is Status.failed:
-        return retry is not Retry.none
-    return not record.is_done or (record.status is Status.diverged and retry is Retry.all)
+        found = []
+        for run in self.runs:
+            record = run.record()
+            if record.status is Status.diverged and retry is Retry.all:
+                found.append(dataclasses.replace(run, again=True))
+            elif not record.is_done and (retry is not Retry.none or record.status not in FAILURES):
+                found.append(run)
+        return found
 
 
 class Rounds:

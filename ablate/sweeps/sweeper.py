@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.config_loader import ConfigLoader
@@ -17,15 +18,17 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from ablate.config import to_config
-from ablate.engines.engine import Watch, attempt
+from ablate.engines.engine import Engine, Watch, attempt
 from ablate.engines.planned import PlannedRun
 from ablate.errors import AblateError, ConfigError
+from ablate.report.preview import print_preview
 from ablate.results import Sweep
 from ablate.stop import Stop, signals_request
 from ablate.sweep_settings import SweepSettings
 from ablate.sweeps.execute import execute
 from ablate.sweeps.following import Follower, following
-from ablate.sweeps.plan import make_plan
+from ablate.sweeps.plan import Plan, make_plan
+from ablate.sweeps.preview import preview
 
 
 @dataclass
@@ -37,6 +40,9 @@ class Request:
     """
 
     settings: tuple[str, ...]
+    typed: str | None = None
+    """The command, for the records."""
+    stop: Stop = field(default_factory=Stop)
     loader: ConfigLoader | None = None
     """Hydra's, where a single run was asked for."""
     results: Sweep | None = None
@@ -44,6 +50,13 @@ class Request:
     def __call__(self, _: DictConfig) -> None:
         """Note that a single run is wanted: an error raised inside a Hydra job is announced by Hydra first."""
         self.loader = GlobalHydra.instance().config_loader()
+
+    def carry_out(self, plan: Plan, engine: Engine) -> None:
+        """Train ``plan`` and keep the results, or print what it comes to."""
+        if plan.settings.dry_run:
+            print_preview(preview(plan))
+        else:
+            self.results = execute(plan, engine, self.stop)
 
 
 class AblateSweeper(Sweeper):
@@ -59,8 +72,9 @@ class AblateSweeper(Sweeper):
 
     def sweep(self, arguments: Sequence[str]) -> None:
         """Plan, launch and keep the results."""
-        plan = make_plan(self._request.settings, self._context.config_loader, sweep=True)
-        self._request.results = execute(plan, ThroughHydra(self._context, self._config, plan.settings))
+        request = self._request
+        plan = make_plan(request.settings, self._context.config_loader, sweep=True, typed=request.typed)
+        request.carry_out(plan, ThroughHydra(self._context, self._config, plan.settings))
 
 
 @dataclass(frozen=True)
@@ -73,7 +87,8 @@ class ThroughHydra:
 
     def train(self, runs: Sequence[PlannedRun], watch: Watch, stop: Stop, *, wait: bool = False) -> None:
         """Launch ``runs`` as jobs."""
-        job = Job(runs, watch, stop, wait, self.settings)
+        again = frozenset(planned.arguments for planned in runs if planned.again)
+        job = Job(runs, watch, stop, wait, self.settings, runs[0].typed, again)
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self.context, task_function=job, config=self._configured(runs[0])
         )
@@ -121,16 +136,20 @@ class Job:
     stop: Stop = field(default_factory=Stop)
     wait: bool = False
     settings: SweepSettings = field(default_factory=SweepSettings)
+    typed: str | None = None
+    again: frozenset[tuple[str, ...]] = frozenset()
+    """The runs that are trained even if they have ended, by their overrides."""
 
-    def __getstate__(self) -> dict[str, bool]:
-        return {"wait": self.wait}
+    def __getstate__(self) -> dict[str, Any]:
+        return {"wait": self.wait, "typed": self.typed, "again": self.again}
 
-    def __setstate__(self, state: dict[str, bool]) -> None:
-        self.__init__(wait=state["wait"])  # type: ignore[misc]
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
 
     def __call__(self, tree: DictConfig) -> str | None:
         """Train the run that ``tree`` describes; return why it was left out, or None."""
-        planned = PlannedRun(to_config(tree), tuple(HydraConfig.get().overrides.task))
+        arguments = tuple(HydraConfig.get().overrides.task)
+        planned = PlannedRun(to_config(tree), arguments, self.typed, arguments in self.again)
         if self.watch is None:
             with signals_request(self.stop):  # what a cluster sends before it kills a job leaves a checkpoint
                 return attempt(planned, self.stop, wait=self.wait)

@@ -51,7 +51,8 @@ def recorded(
         stopped = isinstance(error, KeyboardInterrupt | SystemExit | Stopped)
         # where a disk was full, nothing is wrong with the run: it goes on when there is room
         facts.status = Status.interrupted if stopped or isinstance(error, RecordError) else Status.failed
-        facts.error, facts.traceback = _sentence(error, config), traceback.format_exc()
+        if not isinstance(error, Stopped):
+            facts.error, facts.traceback = _sentence(error, config), traceback.format_exc()
         _end(record, own, saved, clock)
         if stopped:
             raise KeyboardInterrupt from error
@@ -66,7 +67,15 @@ def _begin(record: Record, config: Config, saved: Saved | None, overrides: Seque
         if earlier.status is Status.running:  # it never came to say how it ended
             earlier.status = Status.killed if facts.status is Status.killed else Status.interrupted
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    own = Attempt(now, socket.gethostname(), os.getpid(), saved.step if saved else 0)
+    repository = provenance.repository(Path.cwd())
+    facts.git = repository.facts() if repository else None
+    own = Attempt(
+        now,
+        socket.gethostname(),
+        os.getpid(),
+        saved.step if saved else 0,
+        repository.commit if repository else None,
+    )
     facts.attempts.append(own)
     facts.status, facts.pid, facts.host = Status.running, own.pid, own.host
     facts.error = facts.traceback = None
@@ -75,8 +84,6 @@ def _begin(record: Record, config: Config, saved: Saved | None, overrides: Seque
     facts.seconds = saved.seconds if saved else None
     facts.versions = _versions(config)
     facts.overrides, facts.command = list(overrides), command
-    repository = provenance.repository(Path.cwd())
-    facts.git = repository.facts() if repository else None
     gpu = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     facts.machine = provenance.machine() | {"gpu": gpu}
     record.clear(keep_checkpoints=saved is not None)

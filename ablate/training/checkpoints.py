@@ -13,11 +13,11 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from ablate.atomic import atomic
+from ablate.atomic import atomic, sync
 from ablate.facts import Status
 from ablate.record import Record
 
-LAST = "last.ckpt"
+BEST, LAST = "best.ckpt", "last.ckpt"
 KEY = "run"
 """Where a checkpoint keeps what Lightning does not: identity, curves, random state, the interval begun."""
 
@@ -27,7 +27,10 @@ class CheckpointError(Exception):
 
 
 class WholeFiles(TorchCheckpointIO):
-    """Writes through a temporary file beside the checkpoint; ``check`` raises where the folder is another's by now."""
+    """Writes through a temporary file beside the checkpoint; ``check`` raises where the folder is another's by now.
+
+    What a run goes on from, and the best weights that belong to it, outlive a power cut.
+    """
 
     def __init__(self, check: Callable[[], None]) -> None:
         super().__init__()
@@ -38,7 +41,10 @@ class WholeFiles(TorchCheckpointIO):
         content = io.BytesIO()
         torch.save(checkpoint, content)
         self.check()
-        with atomic(Path(path), durable=True) as temporary:
+        durable = not checkpoint.get(KEY, {"ended": True})["ended"]
+        if durable and (best := Path(path).with_name(BEST)).exists():
+            sync(best)
+        with atomic(Path(path), durable=durable) as temporary:
             temporary.write_bytes(content.getbuffer())
 
 
@@ -109,6 +115,7 @@ def usable(record: Record) -> Saved | None:
         try:
             load(record.checkpoint)
         except FileNotFoundError:
+            record.warn(f"{record.checkpoint} is gone, and the run cannot go on without: it begins anew.")
             return None
         except CheckpointError as error:
             record.set_aside(record.checkpoint.name, str(error))

@@ -35,18 +35,20 @@ def run(
     *,
     stop: Stop | None = None,
     wait: bool = False,
+    again: bool = False,
     overrides: Sequence[str] = (),
     command: str | None = None,
 ) -> Record:
     """Train the run that ``config`` describes, from its last checkpoint, unless its record says that it is done.
 
+    With ``again`` it is trained, and from its beginning, even so.
     Returns its record. Where another process is training it, raises ``BusyError`` or, with ``wait``, waits for its
     end. A request to ``stop``, without one Ctrl-C or SIGTERM, saves a checkpoint and raises ``KeyboardInterrupt``;
     whatever training raises is passed on, once status and traceback are in the record. ``overrides``, which compose
     the run, and ``command``, what the person typed, are for the record.
     """
     record = open_record(config)
-    if record.is_done:
+    if record.is_done and not again:
         return record
     own = stop is None
     stop = stop or Stop()
@@ -54,12 +56,12 @@ def run(
         record.reload()  # another process may have finished it between the look and the lock
         if stop.requested:
             raise KeyboardInterrupt
-        if not record.is_done:
+        if again or not record.is_done:
             if record.damage:
                 record.set_aside("record.json", record.damage)
-            if record.facts.status.done and (record.folder / "metrics.csv").exists():
+            if not again and record.facts.status.done and (record.folder / "metrics.csv").exists():
                 record.set_aside("metrics.csv", "it is no table of curves")
-            saved = usable(record)
+            saved = None if again else usable(record)
             with (
                 recorded(record, config, saved, overrides, command),
                 quiet(),

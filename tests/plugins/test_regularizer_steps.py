@@ -13,6 +13,7 @@ from torch.optim import SGD
 
 import ablate
 from ablate.config import Config
+from ablate.dataset import prepare
 from ablate.kit import weight_layers
 from ablate.record import Status
 from ablate.techniques import Regularizer
@@ -88,6 +89,18 @@ def test_weight_averaging_keeps_the_average_of_the_steps(short_config: Maker) ->
     kept = weights(ablate.run(short_config(*two, "reg=ema", "reg.ema.decay=0.9")), "best.ckpt")
     for key, value in kept.items():
         torch.testing.assert_close(value, 0.9 * w1[key] + 0.1 * w2[key], rtol=1e-5, atol=1e-6)
+
+
+def test_weight_averaging_tests_the_average_that_was_validated(short_config: Maker) -> None:
+    config = short_config("opt.lr=0.03", "data.batch_size=16", "trainer.max_epochs=2", "reg=ema", "reg.ema.decay=0.9")
+    record = ablate.run(config)
+    module = ablate.build(config)
+    module.load_state_dict(torch.load(record.checkpoint, weights_only=True)["state_dict"])
+    module.eval()
+    val, test = prepare(config.data, config.seed).splits[1:]
+    with torch.no_grad():
+        accuracy = [float((module(split.x).argmax(1) == split.y).float().mean()) for split in (val, test)]
+    assert accuracy == pytest.approx([record.curves()["val/acc"].max(), record.facts.test["test/acc"]], abs=1e-6)
 
 
 @pytest.mark.parametrize(
