@@ -106,7 +106,7 @@ def arms_table(sweep: Sweep) -> Table:
     frame = sweep.frame()
     metric = sweep.metric
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    room = max(8, (console().width - _NUMBERS) // max(1, len(sweep.factors)) - 3)
+    room = max(6, (console().width - _NUMBERS) // max(1, len(sweep.factors)) - 3)
     for label in sweep.factors:
         widest = max(len(level_text(level)) for level in [label, *frame[label]])
         table.add_column(label, overflow="fold", min_width=min(widest, room), max_width=room)
