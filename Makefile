@@ -20,7 +20,7 @@ help: ## list the commands
 sweep: $(VENV)/.installed ## train the four arms of norm=bn,none opt=sgd,adam; SWEEP="…" for others
 	$(BIN)/python -m ablate -m $(SWEEP)
 
-test: $(VENV)/.installed-extras $(VENV)/.installed-wrappers ## run the tests; ARGS="-k norm" goes to pytest
+test: $(VENV)/.installed-launchers $(VENV)/.installed-extras $(VENV)/.installed-wrappers ## run the tests; ARGS="-k norm" goes to pytest
 	PYTHONPATH=$(abspath $(VENV)/extras) $(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(VENV)/.installed ## check style, types and the direction of imports
@@ -36,7 +36,7 @@ constraints: ## renew constraints.txt: the newest versions that pyproject.toml a
 	scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	grep '^torch==' constraints.txt > "$$scratch/torch.txt" && \
 	$(PYTHON) -m venv "$$scratch/venv" && \
-	"$$scratch/venv/bin/pip" install --quiet --editable '.[dev]' --constraint "$$scratch/torch.txt" && \
+	"$$scratch/venv/bin/pip" install --quiet --editable '.[dev,launchers,ray]' --constraint "$$scratch/torch.txt" && \
 	"$$scratch/venv/bin/pip" install --quiet --no-deps pytorch_optimizer timm torchvision==0.28.0 && \
 	"$$scratch/venv/bin/pip" freeze --exclude-editable | sed 's/+cpu$$//' > "$$scratch/pins.txt" && \
 	{ grep '^#' constraints.txt; cat "$$scratch/pins.txt"; } > "$$scratch/new.txt" && \
@@ -54,6 +54,11 @@ $(BIN)/python:
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing into $(VENV): a minute or two, once."
 	@$(PIP) --editable '.[dev]' --constraint constraints.txt
+	@touch $@
+
+# What trains on other machines; Ray takes 240 MB.
+$(VENV)/.installed-launchers: $(VENV)/.installed
+	@$(PIP) --editable '.[dev,launchers,ray]' --constraint constraints.txt
 	@touch $@
 
 # Somebody else's plugin, installed as a person would install it, but into a folder of its own: the tests see it, and

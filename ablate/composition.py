@@ -27,6 +27,7 @@ CONFIG_MODULE = "ablate_conf"
 CONFIG_NAME = "config"
 SWEEPER = "hydra_plugins.ablate.AblateSweeper"
 LAUNCHER = "hydra_plugins.ablate.LocalLauncher"
+RAY = {"_target_": "hydra_plugins.ablate.RayLauncher", "address": None, "max_retries": 3}
 
 
 def install() -> None:
@@ -35,6 +36,7 @@ def install() -> None:
     store.store(name="ablate_schema", node=Config, provider="ablate")
     store.store(group="hydra/sweeper", name="ablate", node={"_target_": SWEEPER}, provider="ablate")
     store.store(group="hydra/launcher", name="local", node={"_target_": LAUNCHER}, provider="ablate")
+    store.store(group="hydra/launcher", name="ray", node=RAY, provider="ablate")
     registry().install()
 
 

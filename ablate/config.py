@@ -37,6 +37,9 @@ from ablate.techniques import (
 
 _FOLDER = re.compile(r"(?!\.)[A-Za-z0-9.,+=_-]{1,200}")
 
+STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
+"""How several devices share a run; ``auto`` is ``ddp``, and the last is for networks that do not use all weights."""
+
 
 @dataclass
 class TrainerConfig:
@@ -45,7 +48,8 @@ class TrainerConfig:
     ``max_steps``, in optimizer steps, takes the place of ``max_epochs``. ``validations`` is the number of points at
     which the curves are measured, spread evenly over the run. ``threads`` limits torch's CPU threads: small models
     are fastest, and repeatable, on one. ``checkpoint_seconds`` is the time between two checkpoints of a run that
-    trains, 0 for one after every step: what an interruption costs at most.
+    trains, 0 for one after every step: what an interruption costs at most. ``devices`` share each batch
+    and the ``strategy`` says how; statistics of a batch, as of ``norm=bn``, are those of each device's share.
     """
 
     max_epochs: int = 20
@@ -53,6 +57,7 @@ class TrainerConfig:
     validations: int = 20
     accelerator: str = "auto"
     devices: int = 1
+    strategy: str = "auto"
     precision: str = "32-true"
     accumulate_grad_batches: int = 1
     gradient_clip_val: float | None = None
@@ -65,8 +70,11 @@ class TrainerConfig:
         at_least(1, max_epochs=self.max_epochs, max_steps=self.max_steps, validations=self.validations)
         at_least(1, threads=self.threads, accumulate_grad_batches=self.accumulate_grad_batches)
         not_negative(checkpoint_seconds=self.checkpoint_seconds)
-        if self.devices != 1:
-            raise ValueError(f"devices must be 1, not {self.devices}: a run trains on one device")
+        at_least(1, devices=self.devices)
+        if self.strategy not in STRATEGIES:
+            raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}, not {self.strategy}")
+        if self.devices == 1 and self.strategy != "auto":
+            raise ValueError(f"strategy={self.strategy} needs several devices: add trainer.devices=2, or drop it")
         if self.gradient_clip_val is not None:
             positive(gradient_clip_val=self.gradient_clip_val)
 
@@ -197,7 +205,7 @@ class Config:
         return tree | {k: getattr(self, k) for k in own}
 
 
-UNSCIENTIFIC_TRAINER = frozenset({"accelerator", "checkpoint_seconds", "progress", "threads"})
+UNSCIENTIFIC_TRAINER = frozenset({"accelerator", "checkpoint_seconds", "progress", "strategy", "threads"})
 """Trainer settings that say where and how loudly to train, not what."""
 
 UNSCIENTIFIC = frozenset({"seed", "name", "label", "output_dir"})

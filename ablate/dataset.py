@@ -129,7 +129,8 @@ class Batches:
 
     In training, each epoch has an order of its own, drawn from the seed and the number of the epoch alone, so
     that it is the same whatever happened before. Lightning announces the epoch through ``sampler.set_epoch``.
-    A last batch of a single example joins the one before: the statistics of one example are not defined.
+    A last batch of a single example joins the one before: the statistics of one example are not defined. So does one
+    with fewer examples than the processes that share each batch.
     ``state_dict`` says which batch comes next, and after ``load_state_dict`` the next iteration begins there.
     """
 
@@ -138,6 +139,7 @@ class Batches:
         self.batch_size = batch_size
         self.shuffle_seed = shuffle_seed
         self.epoch = 0
+        self._rank, self._world = 0, 1
         self._given = 0
         self._skipped = 0
 
@@ -152,6 +154,12 @@ class Batches:
         """Choose the order of the next iteration."""
         self.epoch = epoch
 
+    def share(self, rank: int, world: int) -> None:
+        """Give out the part of each batch that belongs to the ``rank``-th of ``world`` processes: every world-th."""
+        if len(self.examples.x) < world:
+            raise ConfigError(f"trainer.devices={world}: a split has {len(self.examples.x)} examples only.")
+        self._rank, self._world = rank, world
+
     def __len__(self) -> int:
         return len(self._sizes())
 
@@ -161,12 +169,13 @@ class Batches:
         first, self._skipped = self._skipped, 0
         indices = None if self.shuffle_seed is None else self.order().split(sizes)
         plain = x.split(sizes), y.split(sizes)
+        own = slice(self._rank, None, self._world)
         for number in range(first, len(sizes)):
             self._given = number + 1
             if indices is None:
-                yield Examples(plain[0][number], plain[1][number])
+                yield Examples(plain[0][number][own], plain[1][number][own])
             else:
-                yield Examples(x[indices[number]], y[indices[number]])
+                yield Examples(x[indices[number][own]], y[indices[number][own]])
 
     def state_dict(self) -> dict[str, int]:
         """Return the epoch and the number of its batches that have been given out."""
@@ -179,8 +188,8 @@ class Batches:
     def _sizes(self) -> list[int]:
         whole, rest = divmod(len(self.examples.x), self.batch_size)
         sizes = [self.batch_size] * whole
-        if rest == 1 and whole:
-            sizes[-1] += 1
+        if 0 < rest < max(2, self._world) and whole:
+            sizes[-1] += rest
         elif rest:
             sizes.append(rest)
         return sizes

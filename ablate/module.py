@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
+from ablate import sharing
 from ablate.dataset import Examples
 from ablate.metrics import JUDGES, metrics_for
 from ablate.techniques import Criterion, DataSpec, Optimizer, Regularizer, Schedule
@@ -156,6 +157,8 @@ class AblationModule(pl.LightningModule):
     def training_step(self, batch: Examples, batch_idx: int) -> Tensor:
         """Return the loss of a batch, penalties included."""
         _, loss = self.outcome(*self.transformed(batch))
+        if sharing.shared():
+            loss = loss * sharing.weight(len(batch.x), loss.device)
         self.interval.batches += 1
         self.interval.add("train/loss", loss)
         if (penalty := self.penalty()) is not None:
@@ -196,7 +199,8 @@ class AblationModule(pl.LightningModule):
         for schedule in self.schedules():
             if isinstance(schedule, ReduceLROnPlateau):
                 schedule.step(judged if self.judge.higher_is_better is (schedule.mode == "max") else -judged)
-        point |= self.interval.scalars()
+        scalars = self.interval.scalars()
+        point |= sharing.means(scalars, self.device) if scalars and sharing.shared() else scalars
         if (rate := self.trainer.optimizers[0].param_groups[0].get("lr")) is not None:  # some rules have none
             point["lr"] = torch.tensor(rate)
         # Lightning takes "step" as the axis of its loggers; its own count would be one less.

@@ -112,18 +112,19 @@ class Sweep:
 
     def curves(self) -> pd.DataFrame:
         """Return one row per run, step and metric: arm, factors, seed, step, metric, value."""
-        parts = []
+        columns: dict[str, list[Any]] = {name: [] for name in ("arm", *self.factors, "seed", "metric")}
+        steps, values = [np.empty(0)], [np.empty(0)]
         for record in self.records:
             curves = record.curves()
-            if not curves:
-                continue
-            steps = curves["step"].astype(int)
-            wide = pd.DataFrame(curves | {"step": steps}).melt("step", var_name="metric", value_name="value").dropna()
-            facts = record.facts
-            keys = {"arm": self.label(record), **self._levels(record), "seed": facts.seed}
-            parts.append(wide.assign(**keys)[[*keys, "step", "metric", "value"]])
-        columns = ["arm", *self.factors, "seed", "step", "metric", "value"]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+            keys = {"arm": self.label(record), **self._levels(record), "seed": record.facts.seed}
+            for metric in filter(lambda name: name != "step", curves):
+                known = ~np.isnan(curves[metric])
+                steps.append(curves["step"][known])
+                values.append(curves[metric][known])
+                for name, value in (keys | {"metric": metric}).items():
+                    columns[name] += [value] * int(known.sum())
+        found = pd.DataFrame(columns | {"step": np.concatenate(steps).astype(int), "value": np.concatenate(values)})
+        return found[["arm", *self.factors, "seed", "step", "metric", "value"]]
 
 
 def summary(record: Record, target: float | None = None) -> Convergence:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ablate.cli.main import main
+from ablate.errors import DamageWarning
 from ablate.registry import registry
 from ablate.techniques import KINDS
 from tests.helpers import short
@@ -248,7 +249,8 @@ def test_a_finished_run_without_its_curves_is_trained_again(capsys: pytest.Captu
     (path,) = Path("outputs").rglob("metrics.csv")
     for damage in ("junk\n1,2\n", "step,val/acc\n1,not a number\n"):
         path.write_text(damage)
-        assert main(["norm=bn", *short()]) == 0
+        with pytest.warns(DamageWarning, match=r"metrics.csv was damaged .* and is now .*damaged-"):
+            assert main(["norm=bn", *short()]) == 0
         assert "Training 1." in capsys.readouterr().out
         assert path.read_text() != damage
 

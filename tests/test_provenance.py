@@ -5,6 +5,7 @@ import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -100,8 +101,8 @@ def test_ctrl_c_in_the_last_moment_finishes_the_run_and_is_passed_on(
 ) -> None:
     original = training._train
 
-    def late(record: Record, config: Config, stop: Stop, saved: None) -> None:
-        original(record, config, stop, saved)
+    def late(record: Record, config: Config, stop: Stop, *rest: Any) -> None:
+        original(record, config, stop, *rest)
         stop.request()
 
     monkeypatch.setattr(training, "_train", late)

@@ -164,7 +164,8 @@ def test_arms_judged_by_different_metrics_are_refused() -> None:
     [
         ("trainer.precision=banana", "trainer.precision=banana: .*'banana'"),
         ("trainer.accelerator=tpu", "trainer.accelerator=tpu"),
-        ("trainer.devices=2", "a run trains on one device"),
+        ("trainer.devices=0", "devices must be at least 1"),
+        ("trainer.strategy=ddp", "needs several devices: add trainer.devices=2"),
         ("seed=99999999999", "seed must be a whole number from 0"),
         ("name=../../elsewhere", "name must be a plain folder name"),
         ("reg.l2.weight=${seed}", "cannot refer to others"),

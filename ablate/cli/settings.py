@@ -31,9 +31,8 @@ class CommandLine:
     def needs_workers(self) -> bool:
         """Whether worker processes are going to train, if there is anything to train."""
         elsewhere = any(setting.startswith("hydra/launcher=") for setting in self.hydra)
-        return (
-            self.sweep and not self.answered and not elsewhere and not {"workers=0", "dry_run=true"} & {*self.settings}
-        )
+        here = {"workers=0", "dry_run=true"} & {*self.settings}
+        return self.sweep and not (self.answered or elsewhere or here)
 
     @property
     def for_hydra(self) -> list[str]:

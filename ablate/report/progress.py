@@ -95,6 +95,8 @@ class Progress:
         failed = record.status in FAILURES
         if failed or not self._quiet:
             self._console.print(f"{escape(number)} {outcome(record)}", soft_wrap=True)
+        for warning in record.facts.warnings:
+            self._console.print(f"  [yellow]{escape(warning)}[/]", soft_wrap=True)
         if record.status.done:
             self._durations.append(time.monotonic() - began)
             self._best.add(record)
@@ -138,7 +140,10 @@ class Progress:
     def _counts(self, running: int, waiting: int) -> Iterator[str]:
         for status, count in self._outcomes.items():
             yield f"[{STYLES[status]}]{count} {status}[/]"
-        yield f"[cyan]{running} running[/]" if running else "[dim]starting[/]"
+        if running:
+            yield f"[cyan]{running} running[/]"
+        elif not self._ended:
+            yield "[dim]starting[/]"
         yield f"{waiting} waiting"
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import pandas as pd
 
 from ablate.analysis import Contrast, Divergence, Interaction, Metric, Scale, Share
 from ablate.analysis.inference import Paired
@@ -73,6 +76,19 @@ def interactions_sheet(interactions: Sequence[Interaction]) -> Sheet:
     words = frozenset({"metric", "effect of", "across", "verdict"})
     notes = _tested([one.test for one in interactions], "interactions")
     return Sheet("interactions", "Interactions", (*heads, "verdict"), tuple(rows), words, notes)
+
+
+def ends_sheet(bands: pd.DataFrame, metric: str) -> Sheet:
+    """Return where the mean curve of each level begins, is halfway, and ends."""
+    rows = []
+    for (factor, level), line in bands.groupby(["factor", bands["level"].map(label)], sort=False):
+        for at in sorted({0, len(line) // 2, len(line) - 1}):
+            point = line.iloc[at]
+            ends = "–" if math.isnan(point["low"]) else f"[{point['low']:.4g}, {point['high']:.4g}]"
+            mean = Cell(f"{point['mean']:.4g}", point["mean"])
+            rows.append((Cell(setting(factor, level)), Cell(str(point["step"]), point["step"]), mean, Cell(ends)))
+    heads = ("level", "step", f"mean {metric}", "interval")
+    return Sheet("curves", f"Curves of {metric}", heads, tuple(rows), frozenset({"level"}))
 
 
 def shares_sheet(shares: Sequence[Share]) -> Sheet:

@@ -68,7 +68,8 @@ def outcome(record: Record) -> str:
         best = summary(record).best
         ended = f"{facts.metric} {number_text(best)} in {facts.seconds:.1f} s"
     else:
-        ended = f"[{STYLES[record.status]}]{record.status}[/]: {escape(_one_line(facts.error))}"
+        reason = "" if record.status is Status.interrupted else f": {escape(_one_line(facts.error))}"
+        ended = f"[{STYLES[record.status]}]{record.status}[/]{reason}"
     return f"{escape(told)}  {ended}"
 
 
@@ -105,7 +106,7 @@ def arms_table(sweep: Sweep) -> Table:
     frame = sweep.frame()
     metric = sweep.metric
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    room = max(8, (console().width - _NUMBERS) // max(1, len(sweep.factors)) - 3)
+    room = max(6, (console().width - _NUMBERS) // max(1, len(sweep.factors)) - 3)
     for label in sweep.factors:
         widest = max(len(level_text(level)) for level in [label, *frame[label]])
         table.add_column(label, overflow="fold", min_width=min(widest, room), max_width=room)

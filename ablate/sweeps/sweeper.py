@@ -6,22 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from ablate.config import to_config
 from ablate.engines.engine import Engine, Watch, attempt
 from ablate.engines.planned import PlannedRun
+from ablate.errors import AblateError, ConfigError
 from ablate.report.preview import print_preview
 from ablate.results import Sweep
-from ablate.stop import Stop
+from ablate.stop import Stop, signals_request
 from ablate.sweep_settings import SweepSettings
 from ablate.sweeps.execute import execute
+from ablate.sweeps.following import Follower, following
 from ablate.sweeps.plan import Plan, make_plan
 from ablate.sweeps.preview import preview
 
@@ -85,10 +90,37 @@ class ThroughHydra:
         again = frozenset(planned.arguments for planned in runs if planned.again)
         job = Job(runs, watch, stop, wait, self.settings, runs[0].typed, again)
         launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=self.context, task_function=job, config=self.config
+            hydra_context=self.context, task_function=job, config=self._configured(runs[0])
         )
-        for returned in launcher.launch([planned.arguments for planned in runs], initial_job_idx=0):
-            _ = returned.return_value  # a job records what goes wrong in training: what it raises went wrong around it
+        arguments = [planned.arguments for planned in runs]
+        if isinstance(launcher, BasicLauncher) or type(launcher).__module__ == AblateSweeper.__module__:
+            launcher.launch(arguments, initial_job_idx=0)
+            return
+        follower = Follower(runs, watch)
+        with following(follower, stop):
+            left_out = self._launch(launcher, arguments)
+        follower.finish(left_out)
+
+    def _configured(self, planned: PlannedRun) -> DictConfig:
+        """Return Hydra's configuration with its folder, where launchers keep their logs, in that of the sweep."""
+        config = self.config.copy()
+        if config.hydra.sweep.dir == ".":
+            with open_dict(config):
+                config.hydra.sweep.dir = str(planned.record().folder.parent.parent)
+        return config
+
+    def _launch(self, launcher: Launcher, arguments: Sequence[Sequence[str]]) -> list[str | None]:
+        """Return what each job returned; what a job raises went wrong around training, which is in the record."""
+        try:
+            return [returned.return_value for returned in launcher.launch(arguments, initial_job_idx=0)]
+        except (AblateError, HydraException):
+            raise
+        except Exception as error:
+            name = self.config.hydra.runtime.choices["hydra/launcher"]
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ConfigError(
+                f"hydra/launcher={name}: {reason.rstrip('.')}. The same command trains what is missing."
+            ) from error
 
 
 @dataclass
@@ -114,12 +146,16 @@ class Job:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
-    def __call__(self, tree: DictConfig) -> None:
-        """Train the run that ``tree`` describes."""
+    def __call__(self, tree: DictConfig) -> str | None:
+        """Train the run that ``tree`` describes; return why it was left out, or None."""
         arguments = tuple(HydraConfig.get().overrides.task)
         planned = PlannedRun(to_config(tree), arguments, self.typed, arguments in self.again)
-        if self.watch:
-            self.watch.started(planned)
+        if self.watch is None:
+            with signals_request(self.stop):  # what a cluster sends before it kills a job leaves a checkpoint
+                return attempt(planned, self.stop, wait=self.wait)
+        if self.stop.requested:
+            return None
+        self.watch.started(planned)
         left_out = attempt(planned, self.stop, wait=self.wait)
-        if self.watch:
-            self.watch.ended(planned, left_out)
+        self.watch.ended(planned, left_out)
+        return left_out

@@ -43,6 +43,7 @@ class CurveLogger(Logger):
             self.rows.setdefault(at, {"step": at}).update(curves)
             self._write()
 
+    @rank_zero_only
     def restore(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Continue from ``rows``, and from them alone."""
         self.rows = {int(row["step"]): dict(row) for row in rows}
@@ -69,6 +70,7 @@ class EventLogger(TensorBoardLogger):
         curves = {name: value for name, value in metrics.items() if _is_curve(name)}
         super().log_metrics(curves, step)
 
+    @rank_zero_only
     def restore(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write the events of ``rows`` anew."""
         for row in rows:

@@ -78,8 +78,10 @@ class Resume(Callback):
             self._loaded = None
         if batch_idx % trainer.accumulate_grad_batches:
             return
-        requested = self.stop.requested  # looked at once, so that none comes between the checkpoint and the end
-        if requested or time.monotonic() - self._saved >= self.seconds:
+        # looked at once, so that no request comes between the checkpoint and the end, and by the first process for all
+        asked = self.stop.requested, time.monotonic() - self._saved >= self.seconds
+        requested, due = trainer.strategy.broadcast(asked) if trainer.world_size > 1 else asked
+        if requested or due:
             self._save(trainer)
         if requested:
             raise Stopped

@@ -24,6 +24,7 @@ from ablate.training.attempt import recorded
 from ablate.training.checkpoints import BestWeights, Saved, WholeFiles, load, usable
 from ablate.training.logger import CurveLogger, EventLogger
 from ablate.training.process import process_state, quiet
+from ablate.training.ranks import Ranks, check, together
 from ablate.training.resume import Resume
 
 EVALUATION_BATCH = 1024  # evaluation needs no gradients: larger batches, fewer calls
@@ -61,18 +62,26 @@ def run(
             if not again and record.facts.status.done and (record.folder / "metrics.csv").exists():
                 record.set_aside("metrics.csv", "it is no table of curves")
             saved = None if again else usable(record)
-            with recorded(record, config, saved, overrides, command), quiet(), process_state(config.trainer.threads):
-                _train(record, config, stop, saved)
+            with (
+                recorded(record, config, saved, overrides, command),
+                quiet(),
+                process_state(config.trainer.threads),
+                together(config, saved) as ranks,
+            ):
+                _train(record, config, stop, saved, ranks)
     if own and stop.requested:  # too late for the run, but whoever asked meant all that follows too
         raise KeyboardInterrupt
     return record
 
 
-def _train(record: Record, config: Config, stop: Stop, saved: Saved | None) -> None:
+def _train(record: Record, config: Config, stop: Stop, saved: Saved | None, ranks: Ranks | None) -> None:
+    """Train the network and test its best weights, each of ``ranks`` on its share; the facts are left in ``record``."""
     facts = record.facts
     pl.seed_everything(config.seed, verbose=False)
     dataset = prepare(config.data, config.seed)
     module = build(config, dataset)
+    if ranks and not module.automatic_optimization:
+        raise ConfigError(f"trainer.devices={ranks.world}: {type(module).__name__} steps its optimizers itself.")
     facts.metric, facts.higher_is_better = f"val/{module.judge.metric}", module.judge.higher_is_better
     facts.parameters = sum(p.numel() for p in module.model.parameters())
     facts.transfer = asdict(module.transfer) if module.transfer else None
@@ -80,9 +89,12 @@ def _train(record: Record, config: Config, stop: Stop, saved: Saved | None) -> N
         facts.macs = account(module.model, dataset.splits.train.x[0], receptive_fields=False).macs
     train = training_batches(dataset.splits.train, config.data, config.seed)
     val, test = (Batches(split, max(train.batch_size, EVALUATION_BATCH)) for split in dataset.splits[1:])
+    if ranks:
+        for batches in (train, val, test):
+            batches.share(ranks.rank, ranks.world)
     loggers = CurveLogger(record.folder, record.check_held), EventLogger(record.folder)
     resume = Resume(record, config.trainer.checkpoint_seconds, stop, saved, *loggers)
-    trainer = _trainer(config, record, len(train), module, resume)
+    trainer = _trainer(config, record, len(train), module, resume, ranks)
     if saved and saved.ended:
         resume.restore_curves(saved.rows)
         module.diverged, step = saved.diverged, saved.step
@@ -104,7 +116,9 @@ def _train(record: Record, config: Config, stop: Stop, saved: Saved | None) -> N
     facts.status = Status.finished
 
 
-def _trainer(config: Config, record: Record, batches: int, module: AblationModule, resume: Resume) -> pl.Trainer:
+def _trainer(
+    config: Config, record: Record, batches: int, module: AblationModule, resume: Resume, ranks: Ranks | None
+) -> pl.Trainer:
     """Return Lightning's Trainer: curves at evenly spaced points, the best and the last weights kept."""
     t = config.trainer
     budget = t.max_epochs * batches if t.max_steps is None else t.max_steps * t.accumulate_grad_batches
@@ -130,7 +144,8 @@ def _trainer(config: Config, record: Record, batches: int, module: AblationModul
         deterministic="warn" if t.deterministic else False,
         logger=[resume.curves, resume.events],
         callbacks=[resume, checkpoint, *own],
-        plugins=[WholeFiles(record.check_held)],
+        plugins=[WholeFiles(record.check_held), *([ranks] if ranks else [])],
+        use_distributed_sampler=False,
         log_every_n_steps=1,
         num_sanity_val_steps=0,
         enable_progress_bar=t.progress,
@@ -141,11 +156,12 @@ def _trainer(config: Config, record: Record, batches: int, module: AblationModul
 
 def machine(t: TrainerConfig) -> dict[str, Any]:
     """Return the arguments of Lightning's Trainer that depend on what the machine has."""
-    return {"accelerator": t.accelerator, "devices": t.devices, "precision": t.precision}
+    return {"accelerator": t.accelerator, "devices": t.devices, "strategy": t.strategy, "precision": t.precision}
 
 
 def check_machine(config: Config) -> None:
     """Raise ``ConfigError`` for an accelerator or precision that Lightning does not know or the machine has not."""
+    check(config)
     with quiet():
         try:
             pl.Trainer(**machine(config.trainer), logger=False, enable_checkpointing=False)

@@ -1,6 +1,6 @@
-"""The name by which Hydra finds sweeper and launcher; installed as ``hydra_plugins.ablate``.
+"""The name by which Hydra finds sweeper and launchers; installed as ``hydra_plugins.ablate``.
 
-Hydra imports every module of ``hydra_plugins`` whenever any Hydra application starts. Both bring torch
+Hydra imports every module of ``hydra_plugins`` whenever any Hydra application starts. All bring torch
 along, so they are imported when their names are looked up, not before.
 """
 
@@ -18,4 +18,8 @@ def __getattr__(name: str) -> Any:
         from ablate.sweeps.launchers import LocalLauncher
 
         return LocalLauncher
+    if name == "RayLauncher":
+        from ablate.sweeps.ray_launcher import RayLauncher
+
+        return RayLauncher
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
