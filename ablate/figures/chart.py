@@ -28,7 +28,9 @@ _STYLE: Any = {
 
 
 class Chart(Figure):
-    """A figure that notebooks show as it is."""
+    """A figure that notebooks show as it is. Where things stand is settled when it is first rendered."""
+
+    _placed = False
 
     def png(self) -> bytes:
         """Return it as an image of ``DPI`` dots an inch."""
@@ -46,6 +48,10 @@ class Chart(Figure):
         unsaid = ("Software",) if kind == "png" else ("Date", "Creator", "Format", "Type")
         file = io.BytesIO()
         with styled():
+            if not self._placed:  # which costs as much as drawing does
+                self.draw_without_rendering()
+                self.set_layout_engine("none")
+                self._placed = True
             self.savefig(file, format=kind, dpi=DPI if kind == "png" else 72, metadata=dict.fromkeys(unsaid))
         return file.getvalue()
 

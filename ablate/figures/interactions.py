@@ -12,14 +12,14 @@ from ablate.figures.chart import Chart, grid, logarithmic, styled
 from ablate.figures.palette import look
 
 COLUMNS = 3
-MOST = 12
+MOST = 9
 """Panels that a figure has room for."""
 
 
 def interactions(cells: pd.DataFrame, metric: Metric) -> Chart:
     """Draw what ``ablate.analysis.cells`` returns: lines that are not parallel are an interaction.
 
-    The first pairs of factors, as many as there is room for; the title says how many are left out.
+    The first pairs of factors, as many as there is room for; the title says so where some are left out.
     """
     pairs = list(dict.fromkeys(zip(cells["factor"], cells["other"], strict=True)))
     with styled():

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ablate.analysis import Contrast, Metric, Scale
@@ -21,7 +22,7 @@ from ablate.figures.chart import log_ticks
 from ablate.figures.effects import BAD, GOOD, OPEN, UNITS, better, null, result, stripe
 from ablate.figures.palette import Look, look
 
-ROW = 46
+ROW = 62
 """Pixels of a contrast in a forest plot."""
 HOVER = 64
 """Letters of a line that is shown beside the pointer."""
@@ -31,7 +32,6 @@ HOVER = 64
 class Chart:
     """A chart, the words for those who do not see it, and the lines that can be switched off."""
 
-    name: str
     title: str
     alt: str
     traces: Sequence[Mapping[str, Any]]
@@ -41,7 +41,7 @@ class Chart:
 
 def curve_charts(bands: pd.DataFrame, metric: str, target: float | None) -> list[Chart]:
     """Return a chart per factor of what ``ablate.analysis.bands`` returns: mean and band of each level over steps."""
-    return [_curves(factor, rows, metric, target) for factor, rows in bands.groupby("factor", sort=False)]
+    return [_curves(str(factor), rows, metric, target) for factor, rows in bands.groupby("factor", sort=False)]
 
 
 def effect_charts(contrasts: Sequence[Contrast]) -> list[Chart]:
@@ -53,7 +53,7 @@ def effect_charts(contrasts: Sequence[Contrast]) -> list[Chart]:
 def interaction_charts(cells: pd.DataFrame, metric: Metric) -> list[Chart]:
     """Return a chart per pair of factors of what ``ablate.analysis.cells`` returns."""
     return [
-        _interaction(factor, other, rows, metric)
+        _interaction(str(factor), str(other), rows, metric)
         for (factor, other), rows in cells.groupby(["factor", "other"], sort=False)
     ]
 
@@ -85,7 +85,7 @@ def _curves(factor: str, rows: pd.DataFrame, metric: str, target: float | None) 
                 "x": band["step"].tolist(),
                 "y": _numbers(band["mean"]),
                 "customdata": [
-                    f"{name}: {mean:.4g}{'' if math.isnan(low) else f' [{low:.4g}, {high:.4g}]'}, {seeds} seeds"
+                    html.escape(f"{name}: {_with_ends(mean, low, high)}, {seeds} seeds")
                     for mean, low, high, seeds in zip(
                         band["mean"], band["low"], band["high"], band["seeds"], strict=True
                     )
@@ -98,7 +98,6 @@ def _curves(factor: str, rows: pd.DataFrame, metric: str, target: float | None) 
                 "legendgroup": group,
             }
         )
-        traces[-1]["customdata"] = [html.escape(words) for words in traces[-1]["customdata"]]
         legend.append((name, how))
         last.append(f"{name} ends at {band['mean'].iloc[-1]:.4g}")
     layout = _layout("optimizer steps", metric) | {"hovermode": "x unified", "height": 340}
@@ -106,7 +105,7 @@ def _curves(factor: str, rows: pd.DataFrame, metric: str, target: float | None) 
         layout["shapes"] = [_line("y", target, "dot")]
         layout["annotations"] = [_note(f"target {target:.4g}", 1, target, "right")]
     alt = f"Line chart of {metric} over optimizer steps by the levels of {factor}: {'; '.join(last)}."
-    return Chart(f"curves-{factor}", factor, alt, traces, layout, tuple(legend))
+    return Chart(factor, alt, traces, layout, tuple(legend))
 
 
 def _forest(contrasts: Sequence[Contrast]) -> Chart:
@@ -146,9 +145,9 @@ def _forest(contrasts: Sequence[Contrast]) -> Chart:
     ends = [null(metric), *(end for one in tests for end in (one.estimate, one.low, one.high) if end is not None)]
     zone = stripe(metric)
     ends += zone or ()
-    layout = _layout(f"{UNITS[metric.scale]}   {better(metric)}", "") | {"height": 70 + ROW * len(contrasts)}
+    layout = _layout(f"{UNITS[metric.scale]}   {better(metric)}", "") | {"height": 64 + ROW * len(contrasts)}
     layout["xaxis"] |= _ratios(min(ends), max(ends), "×") if ratio else {}
-    layout["yaxis"] = {"range": [len(contrasts) - 0.55, -0.85], "visible": False, "fixedrange": True}
+    layout["yaxis"] = {"range": [len(contrasts) - 0.7, -0.8], "visible": False, "fixedrange": True}
     layout["margin"] = {"l": 8, "r": 12, "t": 6, "b": 48}
     layout["shapes"] = [_line("x", null(metric), "solid")]
     if zone:
@@ -157,23 +156,22 @@ def _forest(contrasts: Sequence[Contrast]) -> Chart:
             | {"fillcolor": "rgba(128,128,128,0.16)", "line": {"width": 0}}
         )
     layout["annotations"] = [
-        _note(f"{one.name}: {result(one)}", 0, row, "left") | {"yshift": 15, "font": {"size": 12}}
+        _note("", 0, row, "left")
+        | {"text": f"{html.escape(one.name)}<br>{html.escape(result(one))}", "align": "left", "yshift": 22}
         for row, one in enumerate(contrasts)
     ]
     said = "; ".join(f"{one.name}: {result(one)}" for one in contrasts)
-    return Chart(
-        f"effects-{metric.column}", metric.name, f"Forest plot of effects on {metric.name}: {said}.", traces, layout
-    )
+    return Chart(metric.name, f"Forest plot of effects on {metric.name}: {said}.", traces, layout)
 
 
 def _interaction(factor: str, other: str, rows: pd.DataFrame, metric: Metric) -> Chart:
-    traces = []
+    traces: list[dict[str, Any]] = []
     legend, said = [], []
     for at, (level, line) in enumerate(rows.groupby(rows["other_level"].map(label), sort=False)):
         how = look(at)
         name = setting(other, level)
         words = [
-            f"{setting(factor, here)}, {name}: {mean:.4g}{'' if math.isnan(low) else f' [{low:.4g}, {high:.4g}]'}"
+            f"{setting(factor, here)}, {name}: {_with_ends(mean, low, high)}"
             for here, mean, low, high in zip(line["level"], line["mean"], line["low"], line["high"], strict=True)
         ]
         traces.append(
@@ -201,13 +199,15 @@ def _interaction(factor: str, other: str, rows: pd.DataFrame, metric: Metric) ->
         said += words
     layout = _layout(factor, metric.name) | {"height": 320}
     layout["xaxis"] |= {"type": "category"}
-    known = rows[["mean", "low", "high"]].stack()
-    if metric.scale is Scale.ratio and len(known):
-        layout["yaxis"] |= _ratios(float(known.min()), float(known.max()))
+    known = rows[["mean", "low", "high"]].to_numpy(dtype=float)
+    if metric.scale is Scale.ratio and np.isfinite(known).any():
+        layout["yaxis"] |= _ratios(float(np.nanmin(known)), float(np.nanmax(known)))
     alt = f"Interaction plot of {metric.name} by {factor}, a line for each level of {other}: {'; '.join(said)}."
-    return Chart(
-        f"interaction-{metric.column}-{factor}-{other}", f"{factor} × {other}", alt, traces, layout, tuple(legend)
-    )
+    return Chart(f"{factor} × {other}", alt, traces, layout, tuple(legend))
+
+
+def _with_ends(mean: float, low: float, high: float) -> str:
+    return f"{mean:.4g}" if math.isnan(low) else f"{mean:.4g} [{low:.4g}, {high:.4g}]"
 
 
 def _layout(x: str, y: str) -> dict[str, Any]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ablate.analysis import Effects, Metric, bands, cells, effects
 from ablate.analysis.measure import as_metric
 from ablate.analysis.table import label
 from ablate.facts import FAILURES, Status, command
+from ablate.figures.chart import Chart
+from ablate.figures.curves import curves as curve_plot
+from ablate.figures.effects import effects as effect_plot
+from ablate.figures.interactions import interactions as interaction_plot
 from ablate.record import Record
 from ablate.results import Sweep
 from ablate.sweep_facts import SweepFacts
@@ -66,7 +72,7 @@ class Content:
     bands: Mapping[str, pd.DataFrame]
     """By validation curve."""
     cells: Mapping[str, tuple[Metric, pd.DataFrame]]
-    """By metric, where there are two factors."""
+    """By metric, where there are two factors: of steps to target and of the test. Pairs that interact come first."""
     arms: Sequence[Arm]
     """The best first."""
     failures: Sequence[Failure]
@@ -85,6 +91,16 @@ class Content:
         """All seeds of the sweep."""
         return sorted({int(seed) for seed in self.frame["seed"]})
 
+    @cached_property
+    def drawings(self) -> dict[str, Chart]:
+        """Every figure by its name: ``effects``, ``curves/val/acc``, ``interactions/steps_to_target``."""
+        drawn = {"effects": effect_plot(self.effects.contrasts)} if self.effects.contrasts else {}
+        for name, band in self.bands.items():
+            drawn[f"curves/{name}"] = curve_plot(band, name, self.target if name == self.metric else None)
+        for name, (metric, table) in self.cells.items():
+            drawn[f"interactions/{name}"] = interaction_plot(table, metric)
+        return drawn
+
 
 def content_of(sweep: Sweep) -> Content:
     """Return what a report of the sweep says; a sweep of one arm has no effects."""
@@ -97,6 +113,7 @@ def content_of(sweep: Sweep) -> Content:
         found = effects(frame, sweep.factors, metrics, inestimable=inestimable)
     shown = [name for name in dict.fromkeys((sweep.metric, "val/loss")) if (curves["metric"] == name).any()]
     crossed = {one.metric.column: one.metric for one in found.interactions}
+    plotted = [name for name in crossed if name == "steps_to_target" or name.startswith("test/")] or list(crossed)[:1]
     return Content(
         name=sweep.name,
         folder=sweep.folder,
@@ -110,7 +127,7 @@ def content_of(sweep: Sweep) -> Content:
         curves=curves,
         effects=found,
         bands={name: bands(curves, sweep.factors, name) for name in shown} if sweep.factors else {},
-        cells={name: (metric, cells(frame, sweep.factors, metric)) for name, metric in crossed.items()},
+        cells={name: (crossed[name], _ranked(cells(frame, sweep.factors, crossed[name]), found)) for name in plotted},
         arms=_arms(sweep, frame),
         failures=[one for record in sweep.records if (one := _failure(sweep, record)) is not None],
         warnings=list(dict.fromkeys(warning for record in sweep.records for warning in record.facts.warnings)),
@@ -153,6 +170,13 @@ def _arms(sweep: Sweep, frame: pd.DataFrame) -> list[Arm]:
         return not (arm.runs["status"] == Status.finished).any(), bool(pd.isna(mean)), sign * float(mean)
 
     return sorted(arms, key=rank)
+
+
+def _ranked(cells: pd.DataFrame, found: Effects) -> pd.DataFrame:
+    """Return the cells with the pairs first that were found to interact in any metric."""
+    called = {(one.factor, one.other) for one in found.interactions if one.test.verdict.effect}
+    open_ = [pair not in called for pair in zip(cells["factor"], cells["other"], strict=True)]
+    return cells.iloc[np.argsort(open_, kind="stable")].reset_index(drop=True)
 
 
 def _failure(sweep: Sweep, record: Record) -> Failure | None:

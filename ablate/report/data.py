@@ -29,7 +29,7 @@ NUMBERS = ("steps_to_target", "best", "final", "area", "seconds")
 def document(content: Content) -> dict[str, Any]:
     """Return the report as what JSON has: no number in it is infinite or NaN."""
     found = content.effects
-    return _plain(
+    told: dict[str, Any] = _plain(
         {
             "schema": SCHEMA,
             "name": content.name,
@@ -60,6 +60,7 @@ def document(content: Content) -> dict[str, Any]:
             "versions": content.versions,
         }
     )
+    return told
 
 
 def to_json(content: Content) -> str:
@@ -102,9 +103,7 @@ def _level(value: Any) -> str | None:
 def _runs(frame: pd.DataFrame, factors: Any) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = frame.drop(columns=list(factors)).to_dict("records")  # type: ignore[assignment]
     levels = frame[list(factors)].map(_level).to_dict("records")
-    return [
-        _plain({"arm": row.pop("arm"), "levels": level, **row}) for row, level in zip(rows, levels, strict=True)
-    ]
+    return [_plain({"arm": row.pop("arm"), "levels": level, **row}) for row, level in zip(rows, levels, strict=True)]
 
 
 def _arm(one: Arm) -> dict[str, Any]:

@@ -8,7 +8,7 @@ METHODS = (
     "gives one difference.",
     "Steps to target. The first measured optimizer step at which the validation metric had reached the target. A run "
     "that did not reach it is censored: it counts with the common budget (restricted mean; Royston & Parmar 2013, BMC "
-    "Medical Research Methodology 13:152), and a ratio is then a bound. Times are compared as log2, and said as ratios.",
+    "Medical Research Methodology 13:152), and a ratio is then a bound. Times are compared as log2, said as ratios.",
     "Intervals and tests. Student's t of the seeds' differences, and a sign-flip permutation test of the same; with "
     "Holm's adjustment (1979, Scandinavian Journal of Statistics 6) over all contrasts of a metric, and over all its "
     "interactions. An effect is called if both tests agree. Below five seeds there is no verdict.",
@@ -17,7 +17,7 @@ METHODS = (
     "seeds that would decide it are those of a power of 0.8.",
     "Interactions. The effect of one factor at a level of another, less the effect at its baseline, within each seed.",
     "Shares of the variance. Eta squared of Type II sums of squares, with factors, pairs of factors and seeds as "
-    "blocks; somewhat large for what has no effect where runs are few (Olejnik & Algina 2003, Psychological Methods 8).",
+    "blocks; somewhat large for what has no effect if runs are few (Olejnik & Algina 2003, Psychological Methods 8).",
     "Diverged runs. Exact binomial test of the seeds in which more runs of one level diverged than of the other "
     "(McNemar's test with the seed as the pair).",
     "Curves. Runs are averaged over the other factors within each seed; the band is Student's t over the seeds and "

@@ -13,10 +13,37 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from ablate.report.sections import Section
+from ablate.report.content import Content
+from ablate.report.sections import Section, sections_of
 
 LEVEL = 6
 """Of compression: the most takes three times as long for two hundredths less."""
+SEEDS = 12
+"""So many are listed."""
+FOOTER = "Made by ablate from the records of the runs alone. Charts: plotly.js (MIT licence, in the file)."
+
+
+def to_html(content: Content) -> str:
+    """Return a report as one page."""
+    runs = ", ".join(f"{count} {status}" for status, count in content.counts.items())
+    sign = "≥" if content.higher_is_better else "≤"
+    target = (
+        "none" if content.target is None else f"{content.metric} {sign} {content.target:.4g} ({content.why_target})"
+    )
+    seeds = content.seeds
+    facts = [
+        ("Design", content.facts.design),
+        ("Runs", runs),
+        ("Seeds", ", ".join(map(str, seeds)) if len(seeds) <= SEEDS else f"{len(seeds)}: {seeds[0]} to {seeds[-1]}"),
+        ("Target", target),
+        *((factor, ", ".join(levels)) for factor, levels in content.factors.items()),
+    ]
+    count = len(content.arms)
+    lead = (
+        f"{len(content.frame)} runs: {count} {'arm' if count == 1 else 'arms'}, "
+        f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}. Judged by {content.metric}."
+    )
+    return page(content.name, lead, facts, sections_of(content), f"{FOOTER} Folder: {content.folder}.")
 
 
 def page(title: str, lead: str, facts: Sequence[tuple[str, str]], sections: Sequence[Section], footer: str) -> str:

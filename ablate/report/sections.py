@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
 from markupsafe import Markup
 
-from ablate.analysis import Contrast, Effects, Interaction, Metric, Verdict
-from ablate.figures import curves, effects, interactions
+from ablate.analysis import Contrast, Effects, Interaction, Verdict
 from ablate.figures.chart import Chart as Drawing
-from ablate.report import sheets
+from ablate.figures.interactions import MOST
+from ablate.report import run_sheets, sheets
 from ablate.report.charts import Chart, curve_charts, effect_charts, interaction_charts
+from ablate.report.content import NOTHING, Content
+from ablate.report.methods import METHODS
 from ablate.report.sheets import Sheet
 
 
@@ -60,6 +61,48 @@ class Section:
     code: Sequence[tuple[str, str]] = field(default=())
 
 
+def sections_of(content: Content) -> list[Section]:
+    """Return the sections of a report that have something to say, in the order of reading."""
+    found = content.effects
+    aliases = [*content.facts.notes, *(f"Not estimated: {'×'.join(one)}." for one in content.facts.inestimable)]
+    made = [
+        findings_section(found) if found is not NOTHING else None,
+        effects_section(content) if found.contrasts else None,
+        curves_section(content) if content.bands else None,
+        interactions_section(content) if content.cells else None,
+        _tables("shares", "Shares of the variance", sheets.shares_sheet(found.shares)),
+        Section("arms", "Arms", sheets=[run_sheets.arms_sheet(content)], filter=True),
+        _tables(
+            "failures",
+            "Divergence and failures",
+            sheets.divergences_sheet(found.divergences),
+            run_sheets.failures_sheet(content),
+            items=content.warnings,
+        ),
+        _tables(
+            "decisions",
+            "What the design decided",
+            run_sheets.tuned_sheet(content.facts, content.metric),
+            run_sheets.path_sheet(content.facts, content.metric),
+            items=aliases,
+        ),
+        Section("methods", "Methods", items=METHODS),
+        Section("reproduce", "Reproduce", code=_reproduce(content)),
+    ]
+    return [one for one in made if one is not None]
+
+
+def _tables(name: str, title: str, *tables: Sheet, items: Sequence[str] = ()) -> Section | None:
+    shown = [one for one in tables if one]
+    return Section(name, title, sheets=shown, items=items) if shown or items else None
+
+
+def _reproduce(content: Content) -> list[tuple[str, str]]:
+    versions = "\n".join(f"{name}=={version}" for name, version in content.versions.items())
+    code = [("Commands", "\n".join(content.commands)), ("Versions", versions)]
+    return [(title, text) for title, text in code if text]
+
+
 def findings_section(found: Effects) -> Section:
     """Return the effects and interactions in words: what was found first, what is open folded away."""
     said = [*map(_contrast, found.contrasts), *map(_interaction, found.interactions)]
@@ -77,47 +120,43 @@ def findings_section(found: Effects) -> Section:
     )
 
 
-def effects_section(contrasts: Sequence[Contrast]) -> Section:
+def effects_section(content: Content) -> Section:
     """Return the forest plots."""
     caption = (
         "Each mark is the estimate, each line its interval. Filled: an effect was found; circle: for the better, "
         "diamond: for the worse; open: undecided or none. The grey stripe is the margin within which a difference "
         "counts as none."
     )
-    shown = _figure(
-        effect_charts(contrasts), effects.effects(contrasts), caption, "stack", sheets.effects_sheet(contrasts)
-    )
+    contrasts = content.effects.contrasts
+    numbers = sheets.effects_sheet(contrasts)
+    shown = _figure(effect_charts(contrasts), content.drawings["effects"], caption, "stack", numbers)
     return Section("effects", "Effects", figures=[shown])
 
 
-def curves_section(bands: Mapping[str, pd.DataFrame], targets: Mapping[str, float | None]) -> Section:
-    """Return the mean curves of each metric; ``targets`` are lines to be drawn."""
+def curves_section(content: Content) -> Section:
+    """Return the mean curves of each metric."""
     shown = []
-    for metric, band in bands.items():
-        target = targets.get(metric)
+    for metric, band in content.bands.items():
         caption = (
             f"Mean {metric} of each level over optimizer steps. Bands: Student's t over seeds, at each step by itself; "
             "runs are averaged over the other factors within each seed."
         )
-        drawn = curves.curves(band, metric, target)
-        shown.append(
-            _figure(curve_charts(band, metric, target), drawn, caption, "grid", sheets.ends_sheet(band, metric))
-        )
+        charts = curve_charts(band, metric, content.target if metric == content.metric else None)
+        numbers = sheets.ends_sheet(band, metric)
+        shown.append(_figure(charts, content.drawings[f"curves/{metric}"], caption, "grid", numbers))
     return Section("convergence", "Convergence", figures=shown)
 
 
-def interactions_section(cells: Mapping[Metric, pd.DataFrame], found: Sequence[Interaction]) -> Section:
-    """Return a plot of each pair of factors and metric, those with an interaction first."""
+def interactions_section(content: Content) -> Section:
+    """Return a plot of each pair of factors and metric, as many as a figure has room for."""
     shown = []
-    for metric, table in cells.items():
-        of = [one for one in found if one.metric.column == metric.column]
-        ranked, left = _ranked(table, of)
+    for name, (metric, table) in content.cells.items():
+        charts = interaction_charts(table, metric)
         caption = f"{metric.name}: lines that are not parallel are an interaction. Intervals: each cell by itself."
-        caption += f" {left} more pairs of factors are in the table." if left else ""
-        charts = interaction_charts(ranked, metric)
-        shown.append(
-            _figure(charts, interactions.interactions(ranked, metric), caption, "grid", sheets.interactions_sheet(of))
-        )
+        if len(charts) > MOST:
+            caption += f" {len(charts) - MOST} more pairs of factors are in the table."
+        numbers = sheets.interactions_sheet([one for one in content.effects.interactions if one.metric == metric])
+        shown.append(_figure(charts[:MOST], content.drawings[f"interactions/{name}"], caption, "grid", numbers))
     return Section("interactions", "Interactions", figures=shown)
 
 
@@ -153,11 +192,3 @@ def _contrast(one: Contrast) -> tuple[Finding, bool]:
 def _interaction(one: Interaction) -> tuple[Finding, bool]:
     verdict = one.test.verdict
     return Finding(sheets.crossed(one), "open", one.sentence()), verdict.effect or verdict is Verdict.none
-
-
-def _ranked(cells: pd.DataFrame, found: Sequence[Interaction]) -> tuple[pd.DataFrame, int]:
-    """Return the cells of as many pairs as a figure has room for, and how many are left out."""
-    called = {(one.factor, one.other) for one in found if one.test.verdict.effect}
-    parts = [(pair in called, part) for pair, part in cells.groupby(["factor", "other"], sort=False)]
-    parts.sort(key=lambda part: not part[0])
-    return pd.concat([part for _, part in parts[: interactions.MOST]]), max(0, len(parts) - interactions.MOST)

@@ -86,7 +86,7 @@ def ends_sheet(bands: pd.DataFrame, metric: str) -> Sheet:
             point = line.iloc[at]
             ends = "–" if math.isnan(point["low"]) else f"[{point['low']:.4g}, {point['high']:.4g}]"
             mean = Cell(f"{point['mean']:.4g}", point["mean"])
-            rows.append((Cell(setting(factor, level)), Cell(str(point["step"]), point["step"]), mean, Cell(ends)))
+            rows.append((Cell(setting(str(factor), level)), Cell(str(point["step"]), point["step"]), mean, Cell(ends)))
     heads = ("level", "step", f"mean {metric}", "interval")
     return Sheet("curves", f"Curves of {metric}", heads, tuple(rows), frozenset({"level"}))
 

@@ -34,7 +34,7 @@ for (const input of document.querySelectorAll(".filter input")) {
   });
 }
 
-// Charts: plotly.js travels compressed in this file, and is unpacked once.
+// Charts: plotly.js travels compressed in this file, and is unpacked once. A chart is drawn when it comes near.
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function draw(chart) {
@@ -58,16 +58,24 @@ async function start() {
   const script = document.createElement("script");
   script.textContent = await new Response(stream).text();
   document.head.append(script);
-  const charts = [...document.querySelectorAll(".chart")];
-  await Promise.all(charts.map(draw));
+  const drawn = new Set();
+  const near = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (!isIntersecting) continue;
+      near.unobserve(target);
+      drawn.add(target);
+      draw(target).then(() => { target.dataset.drawn = "yes"; });
+    }
+  }, { rootMargin: "600px" });
+  document.querySelectorAll(".chart").forEach((chart) => near.observe(chart));
   for (const button of document.querySelectorAll(".legend button")) {
     button.addEventListener("click", () => {
       button.setAttribute("aria-pressed", button.getAttribute("aria-pressed") !== "true");
       draw(button.closest(".chart"));
     });
   }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach(draw));
-  document.documentElement.dataset.charts = "drawn";
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach(draw));
+  document.documentElement.dataset.charts = "ready";
 }
 
 if (document.documentElement.classList.contains("js")) {

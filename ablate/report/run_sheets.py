@@ -1,0 +1,125 @@
+"""The tables of what was run: arms, failures, and what tuning and a path decided."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from ablate.analysis.table import is_absent, label
+from ablate.report.content import Content
+from ablate.report.sheets import Cell, Sheet
+from ablate.sweep_facts import SweepFacts
+
+
+def arms_sheet(content: Content) -> Sheet:
+    """Return one row per arm, the best first: means over its seeds, standard deviations from two seeds on."""
+    tests = [str(name) for name in content.frame if str(name).startswith("test/")]
+    heads = (
+        *content.factors,
+        "seeds",
+        "reached",
+        "steps to target",
+        f"best {content.metric}",
+        f"final {content.metric}",
+        "area val/loss",
+        *tests,
+        "seconds",
+        "status",
+    )
+    budget = float(pd.to_numeric(content.frame["steps"]).max())
+    rows = []
+    for arm in content.arms:
+        runs = arm.runs
+        reached = int(runs["steps_to_target"].notna().sum())
+        steps = float(pd.to_numeric(runs["steps_to_target"]).fillna(budget).mean())
+        bound = "" if reached == len(runs) else "≥ "
+        rows.append(
+            (
+                *(Cell("–" if is_absent(level) else label(level)) for level in arm.levels.values()),
+                Cell(str(len(runs)), len(runs)),
+                Cell(f"{reached}/{len(runs)}", reached / len(runs)),
+                Cell(f"{bound}{steps:.0f}", steps) if reached else Cell("–"),
+                *(_mean(runs[name]) for name in ("best", "final", "area", *tests)),
+                _mean(runs["seconds"], 1),
+                Cell(", ".join(f"{count} {status}" for status, count in arm.statuses.items())),
+            )
+        )
+    notes = (
+        f"Steps to target: mean; runs that did not reach it count with the budget of {budget:.0f} steps (≥)."
+        if math.isfinite(budget)
+        else "",
+    )
+    return Sheet(
+        "arms", "Arms", heads, tuple(rows), frozenset({*content.factors, "status"}), tuple(filter(None, notes))
+    )
+
+
+def failures_sheet(content: Content) -> Sheet:
+    """Return one row per run that diverged or could not be trained."""
+    rows = [
+        (Cell(one.status), Cell(one.arm), Cell(str(one.seed), one.seed), Cell(one.why), Cell(one.command))
+        for one in content.failures
+    ]
+    heads = ("status", "arm", "seed", "why", "alone")
+    return Sheet(
+        "failures", "Failed and diverged runs", heads, tuple(rows), frozenset({"status", "arm", "why", "alone"})
+    )
+
+
+def tuned_sheet(facts: SweepFacts, metric: str) -> Sheet:
+    """Return one row per arm and tuned parameter."""
+    rows = []
+    for one in facts.tuned:
+        mean = one.means.get(",".join(one.chosen.values()))
+        for key, grid in one.grid.items():
+            value = one.chosen.get(key, "none finished")
+            rows.append(
+                (
+                    Cell(",".join(f"{factor}={level}" for factor, level in one.levels.items()) or "default"),
+                    Cell(key),
+                    Cell(value + (" (edge)" if key in one.at_edge else "")),
+                    Cell(" ".join(grid)),
+                    Cell("–" if mean is None else f"{mean:.4f}", mean),
+                    Cell(str(sum(one.failed.values())), sum(one.failed.values())),
+                )
+            )
+    heads = ("arm", "parameter", "chosen", "from", f"mean {metric}", "failed")
+    notes: tuple[str, ...] = ()
+    if facts.tuned:
+        seeds = ", ".join(map(str, facts.tuned[0].seeds))
+        notes = (
+            f"Tuned on seeds {seeds}, which are not reported. At the edge of its grid, a value may have a better one "
+            "beyond it.",
+        )
+    words = frozenset({"arm", "parameter", "chosen", "from"})
+    return Sheet("tuned", "Tuned values", heads, tuple(rows), words, notes)
+
+
+def path_sheet(facts: SweepFacts, metric: str) -> Sheet:
+    """Return one row per step of the path from the first levels to the second."""
+    rows = [
+        (
+            Cell(str(number), number),
+            Cell(step.factor),
+            Cell(step.before),
+            Cell(step.after),
+            Cell("–" if step.mean is None else f"{step.mean:.4f}", step.mean),
+            Cell("–" if step.difference is None else f"{step.difference:+.4f}", step.difference),
+            Cell(str(step.failed), step.failed),
+            Cell(str(step.saved), step.saved),
+        )
+        for number, step in enumerate(facts.path, 1)
+    ]
+    heads = ("step", "factor", "from", "to", f"mean {metric}", "change", "failed", "runs saved")
+    start = "" if facts.start is None else f" It begins at {facts.start:.4f}."
+    notes = (f"At each step the factor that gains most; change: paired by seed, against the step before.{start}",)
+    return Sheet("path", "Path", heads, tuple(rows), frozenset({"factor", "from", "to"}), notes if rows else ())
+
+
+def _mean(values: pd.Series, digits: int = 4) -> Cell:
+    numbers = pd.to_numeric(values)
+    mean, deviation = float(numbers.mean()), float(numbers.std())
+    if math.isnan(mean):
+        return Cell("–")
+    return Cell(f"{mean:.{digits}f}" + ("" if math.isnan(deviation) else f" ± {deviation:.{digits}f}"), mean)
