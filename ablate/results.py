@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from ablate import analysis
 from ablate.analysis.convergence import Convergence, convergence
+from ablate.analysis.measure import as_metric, known
 from ablate.config import InitHead
+from ablate.errors import ConfigError
 from ablate.record import Record, Status
 from ablate.sweep_facts import SweepFacts
 
+if TYPE_CHECKING:
+    from ablate.analysis import Effects, Interaction, Metric
+    from ablate.figures.chart import Chart
+
 TARGET_MARGIN = 0.01
+PLOTS = ("curves", "effects", "interactions")
+ROWS = 20
+"""A notebook shows so many arms."""
 
 
 class Sweep:
@@ -125,6 +136,78 @@ class Sweep:
                     columns[name] += [value] * int(known.sum())
         found = pd.DataFrame(columns | {"step": np.concatenate(steps).astype(int), "value": np.concatenate(values)})
         return found[["arm", *self.factors, "seed", "step", "metric", "value"]]
+
+    def metrics(self, frame: pd.DataFrame | None = None) -> list[Metric]:
+        """Return what arms are compared by, where it was measured: steps to target, best, mean loss, the test."""
+        frame = self.frame() if frame is None else frame
+        best = replace(known(self.metric, self.higher_is_better), column="best", label=f"best {self.metric}")
+        test = known(f"test/{self.metric.rpartition('/')[2]}", self.higher_is_better)
+        wanted = [as_metric("steps_to_target"), best, as_metric("area"), test]
+        return [one for one in wanted if one.column in frame and pd.to_numeric(frame[one.column]).notna().any()]
+
+    def effects(self, metrics: Sequence[Metric | str] | None = None, **options: Any) -> Effects:
+        """Return what each factor does to each metric, with intervals; ``options`` are those of
+        ``ablate.analysis.effects``: ``by="act"``, ``pairs="all"``, ``baseline={"norm": "none"}``.
+        """
+        self._check_factors(1)
+        frame = self.frame()
+        chosen = self.metrics(frame) if metrics is None else metrics
+        return analysis.effects(frame, self.factors, chosen, **{"inestimable": self.facts.inestimable, **options})
+
+    def interactions(self, metrics: Sequence[Metric | str] | None = None) -> tuple[Interaction, ...]:
+        """Return whether the effect of each factor depends on each other one."""
+        return self.effects(metrics).interactions
+
+    def plot(self, what: str, metric: str | None = None) -> Chart:
+        """Return a matplotlib figure: ``curves``, of a validation curve (by default what the runs are judged by);
+        ``effects``, on a column of ``frame()`` (by default all that are compared); ``interactions``, on one (by default
+        steps to target).
+        """
+        if what not in PLOTS:
+            raise ConfigError(f"There is no plot {what!r}. There is {', '.join(PLOTS)}.")
+        self._check_factors(2 if what == "interactions" else 1)
+        chosen = None if metric is None else [metric]
+        if what == "curves":
+            from ablate.figures.curves import curves
+
+            name = metric or self.metric
+            shown = analysis.bands(self.curves(), self.factors, name)
+            return curves(shown, name, self.target()[0] if name == self.metric else None)
+        if what == "effects":
+            from ablate.figures.effects import effects
+
+            return effects(self.effects(chosen).contrasts)
+        from ablate.figures.interactions import interactions
+
+        frame = self.frame()
+        of = as_metric(metric) if metric else self.metrics(frame)[0]
+        return interactions(analysis.cells(frame, self.factors, of), of)
+
+    def _check_factors(self, least: int) -> None:
+        if len(self.factors) < least:
+            needed = "a factor" if least == 1 else "two factors"
+            raise ConfigError(
+                f"This takes {needed}: vary more, for example norm=bn,none{' opt=sgd,adam' * (least - 1)}."
+            )
+
+    def _repr_html_(self) -> str:
+        """Return the arms as a small table, for notebooks."""
+        frame = self.frame()
+        found = frame.groupby(["arm_hash", *self.factors], sort=False, dropna=False)
+        table = found.agg(
+            runs=("seed", "size"),
+            finished=("status", lambda values: int((values == Status.finished).sum())),
+            reached=("steps_to_target", "count"),
+            **{f"best {self.metric}": ("best", "mean")},
+        )
+        table = (
+            table.reset_index()
+            .drop(columns="arm_hash")
+            .sort_values(f"best {self.metric}", ascending=not self.higher_is_better)
+        )
+        title = f"{html.escape(self.name)}: {len(self.records)} runs, {len(table)} arms"
+        shown = table.to_html(index=False, max_rows=ROWS, na_rep="–", float_format="{:.4g}".format, border=0)
+        return f"<p>{title}</p>{shown}"
 
 
 def summary(record: Record, target: float | None = None) -> Convergence:

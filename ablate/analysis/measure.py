@@ -110,6 +110,14 @@ def as_metric(metric: Metric | str) -> Metric:
     )
 
 
+def known(column: str, higher_is_better: bool) -> Metric:
+    """Return a metric for a column; where its name does not say which way is better, ``higher_is_better`` does."""
+    try:
+        return as_metric(column)
+    except ValueError:
+        return Metric(column, higher_is_better)
+
+
 def with_margin(metric: Metric, margin: float | Mapping[str, float] | None) -> Metric:
     """Return the metric with the margin that was given for it, if one was."""
     given = margin.get(metric.column) if isinstance(margin, Mapping) else margin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from ablate.analysis import Effects, Metric, bands, cells, effects
-from ablate.analysis.measure import as_metric
 from ablate.analysis.table import label
 from ablate.facts import FAILURES, Status, command
 from ablate.figures.chart import Chart
@@ -106,7 +105,7 @@ def content_of(sweep: Sweep) -> Content:
     """Return what a report of the sweep says; a sweep of one arm has no effects."""
     target, why = sweep.target()
     frame, curves = sweep.frame(), sweep.curves()
-    metrics = compared(frame, sweep.metric, sweep.higher_is_better)
+    metrics = sweep.metrics(frame)
     found = NOTHING
     if sweep.factors and metrics:
         inestimable = sweep.facts.inestimable
@@ -134,24 +133,6 @@ def content_of(sweep: Sweep) -> Content:
         commands=list(dict.fromkeys(record.facts.command for record in sweep.records if record.facts.command)),
         versions=dict(sorted({k: v for record in sweep.records for k, v in record.facts.versions.items()}.items())),
     )
-
-
-def compared(frame: pd.DataFrame, metric: str, higher_is_better: bool) -> list[Metric]:
-    """Return the metrics that a report compares arms by: steps to target, best and mean of the curves, the test."""
-    wanted = [
-        as_metric("steps_to_target"),
-        replace(_known(metric, higher_is_better), column="best", label=f"best {metric}"),
-        as_metric("area"),
-        _known(f"test/{metric.rpartition('/')[2]}", higher_is_better),
-    ]
-    return [one for one in wanted if one.column in frame and pd.to_numeric(frame[one.column]).notna().any()]
-
-
-def _known(column: str, higher_is_better: bool) -> Metric:
-    try:
-        return as_metric(column)
-    except ValueError:
-        return Metric(column, higher_is_better)
 
 
 def _levels(frame: pd.DataFrame, factor: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ablate.analysis import Contrast, Effects, Interaction, Verdict
+from ablate.analysis import Contrast, Interaction, Verdict
 from ablate.figures.chart import Chart as Drawing
 from ablate.figures.interactions import MOST
 from ablate.report import run_sheets, sheets
@@ -52,8 +52,8 @@ class Section:
     title: str
     intro: Sequence[str] = ()
     findings: Sequence[Finding] = ()
-    more: Sequence[Finding] = ()
-    more_title: str = ""
+    more: Sequence[tuple[str, Sequence[Finding]]] = ()
+    """What is folded away, with its title."""
     figures: Sequence[Figure] = ()
     sheets: Sequence[Sheet] = ()
     filter: bool = False
@@ -66,7 +66,7 @@ def sections_of(content: Content) -> list[Section]:
     found = content.effects
     aliases = [*content.facts.notes, *(f"Not estimated: {'×'.join(one)}." for one in content.facts.inestimable)]
     made = [
-        findings_section(found) if found is not NOTHING else None,
+        findings_section(content) if found is not NOTHING else None,
         effects_section(content) if found.contrasts else None,
         curves_section(content) if content.bands else None,
         interactions_section(content) if content.cells else None,
@@ -103,19 +103,27 @@ def _reproduce(content: Content) -> list[tuple[str, str]]:
     return [(title, text) for title, text in code if text]
 
 
-def findings_section(found: Effects) -> Section:
-    """Return the effects and interactions in words: what was found first, what is open folded away."""
-    said = [*map(_contrast, found.contrasts), *map(_interaction, found.interactions)]
-    called = [one for one, decided in said if decided]
-    rest = [one for one, decided in said if not decided]
-    intro = [] if called else ["No effect was shown, and none was shown to be absent."]
+def findings_section(content: Content) -> Section:
+    """Return the effects and interactions in words: what was found first; other metrics and what is open folded away.
+
+    Those of the metrics that are plotted come first: steps to target and the test.
+    """
+    found = content.effects
+    said: dict[str, list[Finding]] = {"": [], "On other metrics": [], "Undecided": []}
+    main = {"steps_to_target", *content.cells, *(name for name in content.frame if str(name).startswith("test/"))}
+    told: list[Contrast | Interaction] = [*found.contrasts, *found.interactions]
+    for one in told:
+        verdict = one.test.verdict
+        decided = verdict.effect or verdict is Verdict.none
+        place = "" if decided and one.metric.column in main else "On other metrics" if decided else "Undecided"
+        said[place].append(_finding(one))
+    first = said.pop("")
     return Section(
         "findings",
         "Findings",
-        intro,
-        called,
-        rest,
-        f"Undecided: {len(rest)}",
+        [] if first else ["No effect was shown, and none was shown to be absent."],
+        first,
+        [(f"{title}: {len(rest)}", rest) for title, rest in said.items() if rest],
         items=[*(one.sentence() for one in found.refused), *found.notes],
     )
 
@@ -181,14 +189,9 @@ def script_json(content: object) -> Markup:
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _contrast(one: Contrast) -> tuple[Finding, bool]:
+def _finding(one: Contrast | Interaction) -> Finding:
+    if isinstance(one, Interaction):
+        return Finding(sheets.crossed(one), "open", one.sentence())
     verdict = one.test.verdict
-    tone = "open"
-    if verdict.effect:
-        tone = "good" if one.test.mean * one.metric.sign > 0 else "bad"
-    return Finding(str(verdict), tone, one.sentence()), verdict.effect or verdict is Verdict.none
-
-
-def _interaction(one: Interaction) -> tuple[Finding, bool]:
-    verdict = one.test.verdict
-    return Finding(sheets.crossed(one), "open", one.sentence()), verdict.effect or verdict is Verdict.none
+    good = "good" if one.test.mean * one.metric.sign > 0 else "bad"
+    return Finding(str(verdict), good if verdict.effect else "open", one.sentence())
