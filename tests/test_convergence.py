@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ablate.analysis.convergence import area, best, convergence, steps_to_target
+from ablate.analysis.convergence import area, best, convergence, diverged, gap, oscillation, steps_to_target
 
 STEPS = np.array([10.0, 20.0, 40.0])
 ACC = np.array([0.5, 0.9, 0.8])
@@ -42,3 +42,71 @@ def test_summary_of_a_run() -> None:
     assert found.steps == 40
     diverged = convergence(STEPS, np.array([0.5, 0.4, np.nan]), LOSS * np.nan, higher_is_better=True)
     assert (diverged.best, diverged.final, diverged.area, diverged.steps_to_target) == (0.5, None, None, None)
+
+
+def test_area_counts_no_loss_above_chance_and_fills_up_after_divergence() -> None:
+    level = np.log(2)
+    assert area(STEPS, LOSS, chance=level) == pytest.approx((20 * level + 20 * 0.5) / 40)
+    broken = np.array([0.5, np.inf, 0.1])  # what comes back after it was not finite does not count
+    assert area(STEPS, broken, chance=level) == pytest.approx((10 * 0.5 + 30 * level) / 40)
+    cut = np.array([0.5, np.nan])  # the run ended at step 20 of 40
+    assert area(STEPS[:2], cut, chance=level, budget=40) == pytest.approx((10 * 0.5 + 30 * level) / 40)
+    assert area(STEPS[:2], LOSS[:2], budget=40) == pytest.approx((10 * 2.0 + 30 * 1.0) / 40)  # stopped, not diverged
+    assert area(STEPS, LOSS, budget=20) == pytest.approx((10 * 2.0 + 10 * 1.0) / 20)
+
+
+def test_a_run_diverges_by_what_is_not_finite_or_far_above_chance() -> None:
+    assert diverged(np.array([1.0, np.nan]))
+    assert diverged(np.array([1.0, 50.0, 11.0]), chance=1.0)
+    assert not diverged(np.array([1.0, 50.0, 9.0]), chance=1.0)
+    assert diverged(np.array([2.0, 21.0]))
+    assert not diverged(np.array([2.0, 19.0]))
+    assert not diverged(np.array([]))
+
+
+def test_oscillation_is_what_a_straight_line_leaves_over_of_the_last_quarter() -> None:
+    steps = np.arange(1.0, 41)
+    rising = 0.01 * steps
+    assert oscillation(steps, rising) == pytest.approx(0.0, abs=1e-12)
+    late = np.arange(31.0, 41)
+    wobble = np.where(steps > 30, 0.05 * (-1) ** steps, 0.0)
+    values = rising + wobble
+    slope, start = np.polyfit(late, values[30:], 1)
+    left = values[30:] - slope * late - start
+    assert oscillation(steps, values) == pytest.approx(np.sqrt((left**2).sum() / 8))
+    assert oscillation(steps[:12], values[:12]) is None
+    assert oscillation(steps, np.where(steps == 40, np.nan, values)) is None
+
+
+def test_oscillation_of_noise_is_its_standard_deviation() -> None:
+    steps = np.arange(1.0, 4001)
+    noise = np.random.default_rng(0).normal(0, 0.02, size=4000)
+    assert oscillation(steps, 1e-4 * steps + noise) == pytest.approx(0.02, rel=0.07)
+
+
+def test_the_gap_is_positive_where_the_test_is_worse() -> None:
+    assert gap(0.9, 0.8, True) == pytest.approx(0.1)
+    assert gap(0.2, 0.5, False) == pytest.approx(0.3)
+    assert gap(None, 0.8, True) is None
+    assert gap(0.9, float("nan"), True) is None
+
+
+def test_a_summary_says_whether_the_target_was_reached_within_which_budget() -> None:
+    train = np.array([0.6, 0.97, 1.0])
+    found = convergence(
+        STEPS,
+        ACC,
+        LOSS,
+        higher_is_better=True,
+        target=0.95,
+        budget=80,
+        train=train,
+        test=0.87,
+        parameters=7,
+        seconds=4.0,
+    )
+    assert (found.steps_to_target, found.reached, found.budget, found.steps) == (None, False, 80, 40)
+    assert found.gap == pytest.approx(0.97 - 0.87)  # at the best step
+    assert (found.parameters, found.seconds_per_step, found.diverged) == (7, 0.1, False)
+    assert convergence(STEPS, ACC, LOSS, higher_is_better=True, target=0.9).reached is True
+    assert convergence(STEPS, ACC, LOSS, higher_is_better=True).reached is None

@@ -13,6 +13,13 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+LATE = 0.25
+"""The share of the budget that is "late in training"."""
+LATE_POINTS = 4
+"""A straight line through fewer points leaves too little to speak of oscillation."""
+BLOWN_UP = 10.0
+"""A run whose last loss is this multiple of its chance level has diverged."""
+
 
 @dataclass(frozen=True)
 class Convergence:
@@ -24,14 +31,25 @@ class Convergence:
     best_step: float | None
     final: float | None
     area: float | None
-    """Mean validation loss over the budget."""
+    """Mean validation loss over the budget, clipped at chance level where that is known."""
     steps: float | None
-    """Last measured step: the budget, where the run did not stop before."""
+    """Last measured step."""
+    reached: bool | None = None
+    """The event flag of ``steps_to_target``: reached, or censored at ``budget``; None without a target."""
+    budget: float | None = None
+    """The steps that the run had, whether or not it lived to use them, where that was said."""
+    diverged: bool | None = None
+    gap: float | None = None
+    """Generalisation gap at the best step: training less test metric, or test less training loss; positive is worse."""
+    oscillation: float | None = None
+    """Standard deviation of the metric around its trend in the last quarter of training."""
+    parameters: int | None = None
+    seconds_per_step: float | None = None
 
 
 def steps_to_target(steps: Floats, values: Floats, target: float, higher_is_better: bool) -> float | None:
     """Return the first step whose value is at least as good as ``target``, or None if there is none."""
-    reached = values >= target if higher_is_better else values <= target
+    reached = np.isfinite(values) & (values >= target if higher_is_better else values <= target)
     return float(steps[reached.argmax()]) if reached.any() else None
 
 
@@ -44,27 +62,103 @@ def best(steps: Floats, values: Floats, higher_is_better: bool) -> tuple[float, 
     return float(values[finite][at]), float(steps[finite][at])
 
 
-def area(steps: Floats, values: Floats) -> float | None:
+def area(steps: Floats, values: Floats, *, chance: float | None = None, budget: float | None = None) -> float | None:
     """Return the mean of ``values`` over the budget, each weighted by the steps since the point before it.
 
-    None where a value is not finite: a diverged run has no area.
+    ``chance`` is what a constant predictor has, ln C for C classes: no loss counts for more. From the first value that
+    is not finite to the end of the ``budget`` a run stands at it. A finite run that stopped early keeps its last value.
+    None where a value is not finite and no ``chance`` level is given.
     """
-    if not len(values) or not np.isfinite(values).all():
+    if not len(values):
         return None
-    return float(np.average(values, weights=np.diff(steps, prepend=0.0)))
+    finite = np.isfinite(values)
+    if not finite.all():
+        if chance is None:
+            return None
+        values = np.where(np.logical_and.accumulate(finite), values, chance)
+    if chance is not None:
+        values = np.minimum(values, chance)
+    weights = np.diff(steps, prepend=0.0)
+    if budget is not None:
+        weights = np.diff(np.minimum(steps, budget), prepend=0.0)
+        weights[-1] += max(0.0, budget - steps[-1])
+    return float(np.average(values, weights=weights))
+
+
+def diverged(loss: Floats, chance: float | None = None, multiple: float = BLOWN_UP) -> bool:
+    """Return whether a loss became not finite, or ended above ``multiple`` times the chance level.
+
+    Without ``chance`` its first value stands for it.
+    """
+    if not len(loss):
+        return False
+    if not np.isfinite(loss).all():
+        return True
+    level = float(loss[0]) if chance is None else chance
+    return level > 0 and bool(loss[-1] > multiple * level)
+
+
+def oscillation(steps: Floats, values: Floats) -> float | None:
+    """Return the standard deviation of ``values`` around a straight line through the last quarter of training.
+
+    The root of the residual sum of squares over its degrees of freedom, points less two: a metric that still improves
+    steadily does not oscillate. None with fewer than four finite points there, or with one that is not finite.
+    """
+    if not len(steps):
+        return None
+    late = steps > (1 - LATE) * steps[-1]
+    x, y = steps[late], values[late]
+    if len(y) < LATE_POINTS or not np.isfinite(y).all():
+        return None
+    trend = np.polynomial.Polynomial.fit(x, y, deg=1)
+    return float(np.sqrt(np.sum((y - trend(x)) ** 2) / (len(y) - 2)))
+
+
+def gap(train: float | None, test: float | None, higher_is_better: bool) -> float | None:
+    """Return how much worse a metric is on test than on training data; None unless both are finite."""
+    if train is None or test is None or not np.isfinite([train, test]).all():
+        return None
+    return train - test if higher_is_better else test - train
 
 
 def convergence(
-    steps: Floats, metric: Floats, loss: Floats, *, higher_is_better: bool, target: float | None = None
+    steps: Floats,
+    metric: Floats,
+    loss: Floats,
+    *,
+    higher_is_better: bool,
+    target: float | None = None,
+    chance: float | None = None,
+    budget: float | None = None,
+    train: Floats | None = None,
+    test: float | None = None,
+    parameters: int | None = None,
+    seconds: float | None = None,
 ) -> Convergence:
-    """Summarise a run by its validation ``metric`` and ``loss``, both measured at ``steps``."""
+    """Summarise a run by its validation ``metric`` and ``loss``, both measured at ``steps``.
+
+    ``chance`` is the loss of a constant predictor (ln C for C classes; without it the first loss tells divergence and
+    the area is not clipped). ``budget`` is the number of steps that was planned, by default the last measured one:
+    give it for runs that may have ended before. ``train`` is the training curve of the same metric and ``test`` its
+    value at the best checkpoint, for the generalisation gap.
+    """
     peak = best(steps, metric, higher_is_better)
     final = float(metric[-1]) if len(metric) and np.isfinite(metric[-1]) else None
+    last = float(steps[-1]) if len(steps) else None
+    time = None if target is None else steps_to_target(steps, metric, target, higher_is_better)
+    at_best = None if train is None or peak is None else float(train[steps == peak[1]][0])
     return Convergence(
-        steps_to_target=None if target is None else steps_to_target(steps, metric, target, higher_is_better),
+        steps_to_target=time,
         best=peak[0] if peak else None,
         best_step=peak[1] if peak else None,
         final=final,
-        area=area(steps, loss),
-        steps=float(steps[-1]) if len(steps) else None,
+        area=area(steps, loss, chance=chance, budget=budget),
+        steps=last,
+        reached=None if target is None or last is None else time is not None,
+        budget=budget,
+        diverged=diverged(loss, chance) if len(loss) else None,
+        gap=gap(at_best, test, higher_is_better),
+        oscillation=oscillation(steps, metric),
+        parameters=parameters,
+        seconds_per_step=seconds / last if seconds is not None and last else None,
     )

@@ -1,0 +1,160 @@
+"""Tests of paired differences, one per seed, for many contrasts at once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy import stats
+from statsmodels.stats.weightstats import ttost_paired
+
+from ablate.analysis.convergence import Floats
+from ablate.analysis.evidence import TINY, Paired, Verdict, same
+from ablate.analysis.measure import Metric
+from ablate.analysis.power import needed
+
+SMOKE = 5
+"""Fewer seeds than these give no verdict."""
+RESAMPLES = 9999
+"""Sign flips that are drawn where all 2^n are more: from fourteen seeds on."""
+
+
+def paired(
+    differences: Sequence[Floats], metric: Metric, confidence: float = 0.95, cut: Sequence[bool] | None = None
+) -> list[Paired]:
+    """Test each contrast's per-seed differences (seeds,) and judge them as one family.
+
+    Interval and p: ``scipy.stats.ttest_1samp``; sign flips: ``scipy.stats.permutation_test`` (all 2^n of them up to
+    thirteen seeds, 9999 drawn beyond); equivalence: ``statsmodels`` ``ttost_paired``; family: ``holm``. An effect is
+    called if both Holm-adjusted p are at most 1 − ``confidence``. Contrasts in which times were ``cut`` off at the
+    budget are never called equivalent: what was cut off may differ.
+    """
+    found = estimates(differences, metric, confidence)
+    for index, short in enumerate(cut or ()):
+        if short:
+            found[index] = replace(found[index], cut=True, p_equivalent=None)
+    for at in _by_seeds(differences):
+        if len(differences[at[0]]) > 1:
+            flips = _flips(np.stack([differences[index] for index in at]))
+            for index, p in zip(at, flips, strict=True):
+                found[index] = replace(found[index], p_flip=float(p))
+    return _judged(found)
+
+
+def estimates(differences: Sequence[Floats], metric: Metric, confidence: float = 0.95) -> list[Paired]:
+    """Return each contrast's mean with its t interval, t test and equivalence test, without a verdict."""
+    found: dict[int, Paired] = {}
+    for at in _by_seeds(differences):
+        stacked = np.stack([differences[index] for index in at])
+        found |= dict(zip(at, _tested(stacked, metric, confidence), strict=True))
+    return [found[index] for index in range(len(differences))]
+
+
+def _by_seeds(differences: Sequence[Floats]) -> list[list[int]]:
+    """Return the contrasts with one number of seeds each, to be tested at once."""
+    groups: dict[int, list[int]] = {}
+    for index, one in enumerate(differences):
+        groups.setdefault(len(one), []).append(index)
+    return list(groups.values())
+
+
+def _flips(differences: Floats) -> Floats:
+    """Return p of the sign-flip tests of (contrasts, seeds)."""
+    test = stats.permutation_test(
+        (differences,),
+        lambda sample, axis: sample.mean(axis=axis),
+        permutation_type="samples",
+        n_resamples=RESAMPLES,
+        vectorized=True,
+        axis=-1,
+        batch=500,
+        rng=np.random.default_rng(0),
+    )
+    p: Floats = test.pvalue
+    return p
+
+
+def _tested(differences: Floats, metric: Metric, confidence: float) -> list[Paired]:
+    """Test contrasts with one number of seeds: (contrasts, seeds)."""
+    contrasts, seeds = differences.shape
+    means = differences.mean(axis=1)
+    if seeds < 2:
+        return [Paired(metric, (float(one),), float(one), None, confidence, None, None, None) for one in means]
+    flat = same(differences)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # no variance: the limits are put in below
+        student = stats.ttest_1samp(differences, 0.0, axis=1)
+        interval = student.confidence_interval(confidence)
+        margin = metric.bound
+        equivalent = None
+        if margin is not None:
+            equivalent = ttost_paired(differences.T, np.zeros_like(differences.T), -margin, margin)[0]
+            equivalent = np.where(flat, np.where(np.abs(means) < margin, 0.0, 1.0), equivalent)
+    zero = flat & (np.abs(means) <= TINY)
+    p = np.where(zero, 1.0, np.where(flat, 0.0, student.pvalue))
+    low = np.where(flat, means, interval.low)
+    high = np.where(flat, means, interval.high)
+    return [
+        Paired(
+            metric,
+            tuple(differences[at].tolist()),
+            float(means[at]),
+            (float(low[at]), float(high[at])),
+            confidence,
+            float(p[at]),
+            None,
+            None if equivalent is None else float(equivalent[at]),
+        )
+        for at in range(contrasts)
+    ]
+
+
+def _judged(family: list[Paired]) -> list[Paired]:
+    """Adjust the family's p values by Holm, and give verdicts."""
+    p = holm([one.p for one in family])
+    flips = holm([one.p_flip for one in family])
+    equivalent = holm([one.p_equivalent for one in family])
+    size = sum(one.p is not None for one in family)
+    judged = []
+    for at, one in enumerate(family):
+        adjusted = replace(
+            one, p_holm=p[at], p_flip_holm=flips[at], p_equivalent_holm=equivalent[at], family=max(size, 1)
+        )
+        judged.append(replace(adjusted, verdict=_verdict(adjusted)))
+    undecided = [at for at, one in enumerate(judged) if one.verdict is Verdict.inconclusive]
+    for at, one in zip(undecided, needed([judged[at] for at in undecided]), strict=True):
+        judged[at] = one
+    return judged
+
+
+def _verdict(one: Paired) -> Verdict:
+    alpha = 1 - one.confidence
+    if one.seeds < SMOKE or one.p_holm is None or one.p_flip_holm is None:
+        return Verdict.unjudged
+    if one.p_holm <= alpha and one.p_flip_holm <= alpha:
+        good = one.mean * one.metric.sign > 0
+        if one.metric.pace:
+            return Verdict.faster if good else Verdict.slower
+        return Verdict.better if good else Verdict.worse
+    if one.constant and abs(one.mean) <= TINY and not one.cut:
+        return Verdict.none
+    if one.p_equivalent_holm is not None and one.p_equivalent_holm <= alpha:
+        return Verdict.none
+    return Verdict.inconclusive
+
+
+def holm(p: Sequence[float | None]) -> list[float | None]:
+    """Return the p values adjusted by Holm (1979, Scandinavian Journal of Statistics 6): the k-th smallest of m times
+    m − k + 1, never less than the one before, at most 1. None, for "no test", is no member of the family.
+
+    By hand, as ``statsmodels`` ``multipletests`` collects garbage at each call, which takes longer than all else here.
+    """
+    tested = np.array([np.nan if value is None else value for value in p], dtype=float)
+    order = np.argsort(tested)[: np.isfinite(tested).sum()]  # NaN sorts last
+    adjusted: list[float | None] = [None] * len(p)
+    steps = np.maximum.accumulate(tested[order] * np.arange(len(order), 0, -1))
+    for index, value in zip(order, np.minimum(steps, 1.0), strict=True):
+        adjusted[index] = float(value)
+    return adjusted

@@ -1,0 +1,148 @@
+"""Whether the effect of one factor depends on another: contrasts of contrasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ablate.analysis.contrasts import Pairs, level_pairs
+from ablate.analysis.convergence import Floats
+from ablate.analysis.evidence import Paired, Verdict
+from ablate.analysis.measure import Metric
+from ablate.analysis.pairing import Differences, Pairing, differences, pair
+from ablate.analysis.table import Table
+from ablate.analysis.times import Times
+from ablate.analysis.wording import apart, conclusion, counted, setting, short
+
+WEIGHTS = (1, -1, -1, 1)
+"""(level at the other level) − (baseline at the other level) − [(level at the other baseline) − (both baselines)]."""
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """The effect of ``level`` against ``baseline`` at ``other_level``, less the same effect at ``other_baseline``."""
+
+    factor: str
+    level: Any
+    baseline: Any
+    other: str
+    other_level: Any
+    other_baseline: Any
+    test: Paired
+    """For ratios: of two ratios. Its verdict says "better" or "faster" where the effect at ``other_level`` is."""
+    at_level: Paired
+    """The effect at ``other_level``, and at ``other_baseline``: to read the direction by, no members of the family."""
+    at_baseline: Paired
+    quads: int
+    """Complete sets of four runs."""
+    quads_planned: int
+    censored: tuple[int, int] | None = None
+    """Of the runs compared: how many did not reach the target, and how many there are."""
+
+    @property
+    def metric(self) -> Metric:
+        """What is compared."""
+        return self.test.metric
+
+    @property
+    def name(self) -> str:
+        """The pair of factors: ``norm×act``."""
+        return f"{self.factor}×{self.other}"
+
+    def reading(self) -> str:
+        """Return what it means in a line, ``bn helps sigmoid more than relu``."""
+        one = short(self.factor, self.level)
+        here, there = short(self.other, self.other_level), short(self.other, self.other_baseline)
+        effect = f"the effect of {setting(self.factor, self.level)} against {setting(self.factor, self.baseline)}"
+        if self.test.verdict is Verdict.none:
+            return f"{effect} is the same with {here} as with {there}"
+        if not self.test.verdict.effect:
+            return f"whether {effect} differs between {here} and {there} is open"
+        sign = self.metric.sign
+        more, less = self.at_level, self.at_baseline
+        within = "within the budget, " if self.test.cut else ""
+        if sign * self.test.mean < 0:
+            more, less, here, there = less, more, there, here
+        helps, harms = ("speeds up", "slows down") if self.metric.pace else ("helps", "harms")
+        if _clear(more, sign) and _clear(less, -sign):
+            return f"{within}{one} {helps} {here} but {harms} {there}"
+        if (sign * less.mean < 0 and not sign * more.mean > 0) or _clear(less, -sign):
+            return f"{within}{one} {harms} {there} more than {here}"
+        return f"{within}{one} {helps} {here} more than {there}"
+
+    def sentence(self) -> str:
+        """Return the interaction as a line."""
+        lost = self.quads_planned - self.quads
+        note = f" {counted(lost, 'set')} of four runs incomplete and left out." if lost else ""
+        if self.censored and self.censored[0]:
+            note += (
+                f" {self.censored[0]} of {counted(self.censored[1], 'run')} did not reach the target: "
+                "times end at the budget, which alone can make effects differ."
+            )
+        said = conclusion(self.test, "an interaction", "interaction")
+        return f"{self.name}: {self.reading()}: {apart(self.test, self.at_level, self.at_baseline)}: {said}.{note}"
+
+
+def _clear(one: Paired, sign: int) -> bool:
+    """Return whether the interval lies on one side of none."""
+    return one.interval is not None and min(sign * one.interval[0], sign * one.interval[1]) > 0
+
+
+@dataclass(frozen=True, eq=False)
+class Crossed:
+    """An interaction before its family is tested."""
+
+    factors: tuple[str, str]
+    levels: tuple[tuple[int, int], tuple[int, int]]
+    pairing: Pairing
+    found: Differences
+
+    def simple(self) -> tuple[Floats, Floats]:
+        """Return the per-seed effects at the other factor's level and at its baseline."""
+        level, baseline, at_baseline, both = self.found.sides
+        return level - baseline, at_baseline - both
+
+
+def cross(table: Table, one: str, other: str, pairs: Pairs, values: Floats) -> list[Crossed]:
+    """Return the contrasts of contrasts of two factors, one per pair of levels of each that the design has crossed."""
+    found = []
+    for a in level_pairs(table, one, pairs):
+        for b in level_pairs(table, other, pairs):
+            groups = [table.at(one, x) & table.at(other, y) for y in b for x in a]
+            if not all(np.any(group) for group in groups):
+                continue
+            pairing = pair(table, groups, [one, other])
+            if pairing is None:
+                continue
+            four = differences(pairing, values, WEIGHTS)
+            if four.complete:
+                found.append(Crossed((one, other), (a, b), pairing, four))
+    return found
+
+
+def finish(
+    table: Table, one: Crossed, test: Paired, simple: tuple[Paired, Paired], times: Times | None = None
+) -> Interaction:
+    """Return the interaction with its test."""
+    first, second = one.factors
+    (a, b), (c, d) = one.levels
+    names, others = table.levels[first], table.levels[second]
+    cut = None
+    if times is not None:
+        used = one.pairing.used(one.found.used, times.time.shape)
+        cut = (int((times.censored & used).sum()), int(used.sum()))
+    return Interaction(
+        first,
+        names[a],
+        names[b],
+        second,
+        others[c],
+        others[d],
+        test,
+        *simple,
+        one.found.complete,
+        one.found.planned,
+        cut,
+    )
