@@ -92,14 +92,6 @@ class Registry:
     def _remove(self, option: Option) -> None:
         del self._options[option.kind][option.name], self._by_class[option.cls]
 
-    def of_session(self) -> list[Option]:
-        """Return what this session has registered, and other processes have to be told."""
-        return [option for option in self._by_class.values() if option.distribution == SESSION]
-
-    def adopt(self, option: Option) -> None:
-        """Add an option that another process has checked."""
-        self._options[option.kind][option.name] = self._by_class[option.cls] = option
-
     def load(self, plugin: Plugin) -> None:
         """Add the options of a plugin; a bad one is set aside, and all of them where the hook fails."""
 

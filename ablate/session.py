@@ -7,6 +7,8 @@ registered exists in its own process alone: its classes are pickled by value, so
 from __future__ import annotations
 
 import contextlib
+import copyreg
+import dataclasses
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,6 +21,10 @@ from ablate.discovery import SESSION
 from ablate.registry import Option, registry
 from ablate.techniques import KINDS
 from ablate.wrapping.provenance import distribution_of
+
+# A class that is pickled by value takes its fields along, and for these a field without a default is one whose default
+# is this very object: a copy of it would be a default.
+copyreg.pickle(type(dataclasses.MISSING), lambda _: "MISSING")
 
 
 def pack(message: Any) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ablate.atomic import write_atomically
-from ablate.designs.path import Step
+from ablate.designs.step import Step
 
 
 @dataclass

@@ -34,7 +34,7 @@ def test_curves_become_runs_that_can_be_compared() -> None:
     assert len(frame) == 20
     of = curves().query("norm == 'bn' and act == 'tanh' and seed == 3")
     acc, loss = (of.loc[of["metric"] == name, "value"].to_numpy() for name in ("val/acc", "val/loss"))
-    by_hand = convergence(np.array(STEPS, float), acc, loss, higher_is_better=True, target=0.8, chance=1.0)
+    by_hand = convergence(np.array(STEPS, float), acc, loss, higher_is_better=True, target=0.8, chance=1.0, budget=40)
     row = frame.query("norm == 'bn' and act == 'tanh' and seed == 3").iloc[0]
     for name in ("steps_to_target", "best", "best_step", "final", "area", "budget", "reached", "diverged"):
         assert row[name] == getattr(by_hand, name)
@@ -55,6 +55,8 @@ def test_curves_that_are_not_there_are_named() -> None:
         runs(curves(), ["norm", "act"], metric="val/f1", loss="val/loss", higher_is_better=True)
     with pytest.raises(ValueError, match="There is no curve 'val/f1'"):
         bands(curves(), ["norm", "act"], "val/f1")
+    with pytest.raises(ValueError, match="name the factor that tells the runs apart"):
+        bands(curves(), ["norm"], "val/acc")
     with pytest.raises(ValueError, match="no column opt"):
         bands(curves(), ["opt"], "val/acc")
 

@@ -114,11 +114,11 @@ def test_an_effect_of_one_standard_deviation_is_usually_found_with_ten_seeds() -
 
 
 def test_a_difference_as_large_as_the_margin_is_called_none_in_at_most_five_per_cent() -> None:
-    found = shifted(1.0, 12, 300, state=1, margin=1.0)
-    assert sum(verdict is Verdict.none for verdict in found) <= stats.binom.ppf(0.9995, 300, 0.05)
+    found = shifted(1.0, 10, 200, state=1, margin=1.0)
+    assert sum(verdict is Verdict.none for verdict in found) <= stats.binom.ppf(0.9995, 200, 0.05)
 
 
 def test_no_difference_is_usually_called_none_where_the_margin_allows_it() -> None:
-    found = shifted(0.0, 12, 300, state=2, margin=1.0)
-    assert sum(verdict is Verdict.none for verdict in found) > 0.8 * 300
-    assert sum(verdict.effect for verdict in found) <= stats.binom.ppf(0.9995, 300, 0.05)
+    found = shifted(0.0, 10, 200, state=2, margin=1.0)
+    assert sum(verdict is Verdict.none for verdict in found) > 0.6 * 200
+    assert sum(verdict.effect for verdict in found) <= stats.binom.ppf(0.9995, 200, 0.05)

@@ -50,7 +50,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def own(monkeypatch: pytest.MonkeyPatch) -> Registry:
     """Return a registry of the test's own, in the place of the one of the process."""
     fresh = registry.__wrapped__()
-    for module in ("registry", "composition", "overrides", "config"):
+    for module in ("registry", "composition", "override_checks", "overrides", "config"):
         monkeypatch.setattr(f"ablate.{module}.registry", lambda: fresh)
     assert isinstance(fresh, Registry)
     return fresh

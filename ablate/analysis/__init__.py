@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from ablate.analysis.crossed import cells
     from ablate.analysis.curves import bands, runs
     from ablate.analysis.divergence import Divergence
-    from ablate.analysis.estimation import Effects, Refusal, effects
-    from ablate.analysis.inference import Paired, Verdict
+    from ablate.analysis.estimation import effects
+    from ablate.analysis.evidence import Paired, Verdict
+    from ablate.analysis.findings import Effects, Refusal
     from ablate.analysis.interactions import Interaction
     from ablate.analysis.measure import Metric, Scale
     from ablate.analysis.target import Target
@@ -46,15 +47,15 @@ __all__ = [
 _HOMES = {
     "Contrast": "contrasts",
     "Divergence": "divergence",
-    "Effects": "estimation",
+    "Effects": "findings",
     "Interaction": "interactions",
     "Metric": "measure",
-    "Paired": "inference",
-    "Refusal": "estimation",
+    "Paired": "evidence",
+    "Refusal": "findings",
     "Scale": "measure",
     "Share": "variance",
     "Target": "target",
-    "Verdict": "inference",
+    "Verdict": "evidence",
     "bands": "curves",
     "cells": "crossed",
     "effects": "estimation",

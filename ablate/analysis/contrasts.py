@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ablate.analysis.convergence import Floats
-from ablate.analysis.inference import Paired
+from ablate.analysis.evidence import Paired
 from ablate.analysis.measure import Metric
 from ablate.analysis.pairing import Differences, Pairing, differences, pair
 from ablate.analysis.table import Ints, Table

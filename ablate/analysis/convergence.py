@@ -37,7 +37,7 @@ class Convergence:
     reached: bool | None = None
     """The event flag of ``steps_to_target``: reached, or censored at ``budget``; None without a target."""
     budget: float | None = None
-    """The steps that the run had, whether or not it lived to use them."""
+    """The steps that the run had, whether or not it lived to use them, where that was said."""
     diverged: bool | None = None
     gap: float | None = None
     """Generalisation gap at the best step: training less test metric, or test less training loss; positive is worse."""
@@ -155,7 +155,7 @@ def convergence(
         area=area(steps, loss, chance=chance, budget=budget),
         steps=last,
         reached=None if target is None or last is None else time is not None,
-        budget=budget if budget is not None else last,
+        budget=budget,
         diverged=diverged(loss, chance) if len(loss) else None,
         gap=gap(at_best, test, higher_is_better),
         oscillation=oscillation(steps, metric),

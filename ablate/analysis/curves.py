@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from ablate.analysis.convergence import Floats, convergence
-from ablate.analysis.table import check, is_absent, label, tabulate
+from ablate.analysis.table import Bools, Ints, check, is_absent, label, tabulate
 
 
 def runs(
@@ -37,22 +36,22 @@ def runs(
         raise ValueError(f"There is no curve {min(absent)!r}. There is {_names(curves)}.")
     of = curves[curves["metric"].isin([metric, loss])]
     most = float(of["step"].max()) if budget is None else budget
-    keys = [
-        of[name].map(lambda value: None if is_absent(value) else label(value)).fillna("") for name in (*factors, seed)
-    ]
+    run, first = _numbered(of, factors, seed)
+    steps, there, _ = _wide(of.assign(value=1.0), run, len(first))
+    both = [_wide(of[mask], run[mask], len(first), steps)[2] for mask in (of["metric"] == metric, of["metric"] == loss)]
     rows = []
-    for _, one in of.groupby(keys, sort=False):
-        wide = one.pivot_table(
-            index="step", columns="metric", values="value", aggfunc="first", dropna=False
-        ).sort_index()
-        steps = wide.index.to_numpy(dtype=float)
-        measured = [
-            wide[name].to_numpy(dtype=float) if name in wide else np.full(len(wide), np.nan) for name in (metric, loss)
-        ]
+    for at, keys in enumerate(first[[*factors, seed]].to_dict("records")):
+        own = there[:, at]
         summary = convergence(
-            steps, *measured, higher_is_better=higher_is_better, target=target, chance=chance, budget=most
+            steps[own],
+            both[0][own, at],
+            both[1][own, at],
+            higher_is_better=higher_is_better,
+            target=target,
+            chance=chance,
+            budget=most,
         )
-        rows.append({name: one[name].iloc[0] for name in (*factors, seed)} | asdict(summary))
+        rows.append(keys | asdict(summary))
     return pd.DataFrame(rows)
 
 
@@ -70,25 +69,19 @@ def bands(
     of = curves[curves["metric"] == metric]
     if not len(of):
         raise ValueError(f"There is no curve {metric!r}. There is {_names(curves)}.")
-    key = of[list(factors)].map(lambda value: "" if is_absent(value) else label(value)).agg("\0".join, axis=1)
-    wide = of.assign(arm=key).pivot(index="step", columns=["arm", seed], values="value").sort_index()
-    if wide.isna().any(axis=None):
-        wide = wide.interpolate(method="index", limit_area="inside")
-    first = of.assign(arm=key).drop_duplicates(["arm", seed]).reset_index(drop=True)
+    run, first = _numbered(of, factors, seed)
+    steps, _, values = _wide(of, run, len(first))
+    if np.isnan(values).any():
+        values = pd.DataFrame(values, index=steps).interpolate(method="index", limit_area="inside").to_numpy()
     table = tabulate(first, factors, seed)
     parts = []
     for factor in table.factors:
         for level, value in enumerate(table.levels[factor]):
             arms = table.at(factor, level)
-            per_seed = []
-            for at, one in enumerate(table.seeds):
-                rows = table.rows[arms, at]
-                if (rows >= 0).all():
-                    per_seed.append(
-                        wide[[(first["arm"][row], one) for row in rows]].mean(axis=1, skipna=False).to_numpy()
-                    )
-            values = np.array(per_seed).reshape(-1, len(wide))  # (seeds, steps)
-            parts.append(_band(wide.index, values, confidence).assign(factor=factor, level=[value] * len(wide)))
+            rows = table.rows[arms]  # (arms, seeds)
+            whole = rows[:, (rows >= 0).all(axis=0)]
+            band = _band(steps, values[:, whole].mean(axis=1).T, confidence)
+            parts.append(band.assign(factor=factor, level=[value] * len(steps)))
     found = pd.concat(parts, ignore_index=True)
     return found.loc[found["seeds"] > 0, ["factor", "level", "step", "mean", "low", "high", "seeds"]].reset_index(
         drop=True
@@ -99,7 +92,30 @@ def _names(curves: pd.DataFrame) -> str:
     return ", ".join(sorted(map(str, set(curves["metric"]))))
 
 
-def _band(steps: pd.Index[Any], values: Floats, confidence: float) -> pd.DataFrame:
+def _numbered(curves: pd.DataFrame, factors: Sequence[str], seed: str) -> tuple[Ints, pd.DataFrame]:
+    """Return the number of the run that each row is of, and the first row of each run."""
+    texts = [["" if is_absent(value) else label(value) for value in curves[name]] for name in (*factors, seed)]
+    numbers: dict[tuple[str, ...], int] = {}
+    run = np.array([numbers.setdefault(key, len(numbers)) for key in zip(*texts, strict=True)])
+    if curves[["step", "metric"]].assign(run=run).duplicated().any():
+        raise ValueError("A run has two values of one metric at one step: name the factor that tells the runs apart.")
+    _, first = np.unique(run, return_index=True)
+    return run, curves.iloc[first].reset_index(drop=True)
+
+
+def _wide(curves: pd.DataFrame, run: Ints, runs: int, steps: Floats | None = None) -> tuple[Floats, Bools, Floats]:
+    """Return the steps (steps,), which run was measured there (steps, runs), and the values, NaN where it was not."""
+    measured = curves["step"].to_numpy(dtype=float)
+    grid = np.unique(measured) if steps is None else steps
+    values = np.full((len(grid), runs), np.nan)
+    there = np.zeros(values.shape, dtype=bool)
+    at = np.searchsorted(grid, measured), run
+    values[at] = curves["value"].to_numpy(dtype=float)
+    there[at] = True
+    return grid, there, values
+
+
+def _band(steps: Floats, values: Floats, confidence: float) -> pd.DataFrame:
     seeds = np.isfinite(values).sum(axis=0)
     mean = np.full(len(steps), np.nan)
     half = np.full(len(steps), np.nan)

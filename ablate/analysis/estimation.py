@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,89 +13,17 @@ from ablate.analysis import contrasts, divergence, interactions
 from ablate.analysis.contrasts import Contrast, Contrasted, Pairs
 from ablate.analysis.convergence import Floats
 from ablate.analysis.divergence import Divergence
+from ablate.analysis.findings import Effects, Refusal
 from ablate.analysis.inference import estimates, paired
 from ablate.analysis.interactions import Interaction
 from ablate.analysis.measure import Metric, as_metric, with_margin
 from ablate.analysis.pairing import pair
-from ablate.analysis.table import Table, check, label, tabulate
+from ablate.analysis.table import Table, check, tabulate
 from ablate.analysis.times import Times, times
 from ablate.analysis.variance import Share, shares
 from ablate.analysis.wording import listed, setting
 
 NEVER = "no run reached the target within the budget"
-NAMED = 4
-"""How many of the effects that are refused for one reason its sentence names."""
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Effects that are not shown, and why."""
-
-    effects: tuple[str, ...]
-    """``norm``, ``norm×act``, ``norm=bn against norm=none``."""
-    why: str
-
-    def sentence(self) -> str:
-        """Return it as a line."""
-        named = list(self.effects)
-        if len(named) > NAMED + 1:
-            named = [*named[:NAMED], f"{len(named) - NAMED} more"]
-        return f"Not estimated: {listed(named)}: {self.why}."
-
-
-@dataclass(frozen=True)
-class Effects:
-    """Everything that ``effects`` found, in the order of metrics and factors."""
-
-    contrasts: tuple[Contrast, ...]
-    interactions: tuple[Interaction, ...]
-    shares: tuple[Share, ...]
-    divergences: tuple[Divergence, ...]
-    """One per contrast, where any run of it diverged."""
-    refused: tuple[Refusal, ...]
-    notes: tuple[str, ...]
-    """What holds for all of it, a sentence each: how many runs, what counts as a family."""
-
-    def sentences(self) -> list[str]:
-        """Return all of it as lines."""
-        parts = (self.contrasts, self.interactions, self.shares, self.divergences, self.refused)
-        return [*(one.sentence() for part in parts for one in part), *self.notes]
-
-    def frame(self) -> pd.DataFrame:
-        """Return one row per contrast: names, estimate and interval in the metric's unit, tests, verdict, runs."""
-        return pd.DataFrame(
-            [
-                {
-                    "metric": one.metric.column,
-                    "factor": one.factor,
-                    "level": label(one.level),
-                    "baseline": label(one.baseline),
-                    "within": setting(*one.within) if one.within else None,
-                    "estimate": one.test.estimate,
-                    "low": one.test.low,
-                    "high": one.test.high,
-                    "unit": str(one.metric.scale),
-                    "seeds": one.test.seeds,
-                    "pairs": one.pairs,
-                    "pairs_planned": one.pairs_planned,
-                    "p": one.test.p,
-                    "p_flip": one.test.p_flip,
-                    "p_equivalent": one.test.p_equivalent,
-                    "p_holm": one.test.p_holm,
-                    "p_flip_holm": one.test.p_flip_holm,
-                    "p_equivalent_holm": one.test.p_equivalent_holm,
-                    "p_logrank": one.p_logrank,
-                    "family": one.test.family,
-                    "verdict": str(one.test.verdict),
-                    "seeds_needed": one.test.seeds_needed,
-                    "mean": one.side.mean,
-                    "baseline_mean": one.baseline_side.mean,
-                    "censored": one.side.censored_share,
-                    "baseline_censored": one.baseline_side.censored_share,
-                }
-                for one in self.contrasts
-            ]
-        )
 
 
 def effects(

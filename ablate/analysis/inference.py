@@ -2,108 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
 from ablate.analysis.convergence import Floats
+from ablate.analysis.evidence import TINY, Paired, Verdict, same
 from ablate.analysis.measure import Metric
+from ablate.analysis.power import needed
 
 SMOKE = 5
 """Fewer seeds than these give no verdict."""
 RESAMPLES = 9999
-"""Sign flips that are drawn where all 2^n are more; with twelve seeds they are not."""
-POWER = 0.8
-SEEDS_LIMIT = 1000
-
-
-class Verdict(StrEnum):
-    """What a contrast comes to."""
-
-    faster = "faster"
-    slower = "slower"
-    better = "better"
-    worse = "worse"
-    none = "no effect"
-    """Equivalent within the margin."""
-    inconclusive = "inconclusive"
-    unjudged = "no verdict"
-    """Too few seeds for one."""
-
-    @property
-    def effect(self) -> bool:
-        """Whether a difference was found."""
-        return self in (Verdict.faster, Verdict.slower, Verdict.better, Verdict.worse)
-
-
-@dataclass(frozen=True)
-class Paired:
-    """What the per-seed differences of one contrast say, on the scale of the test; None where too few seeds say it."""
-
-    metric: Metric
-    differences: tuple[float, ...]
-    """One per seed: log2 for ratios, shares for points."""
-    mean: float
-    interval: tuple[float, float] | None
-    """Student's t, at ``confidence``; not adjusted for the number of contrasts."""
-    confidence: float
-    p: float | None
-    """Student's t, two-sided."""
-    p_flip: float | None
-    """Sign-flip permutation test, two-sided."""
-    p_equivalent: float | None
-    """Two one-sided t tests against the margin; None without one."""
-    p_holm: float | None = None
-    """The same three, adjusted by Holm within the family."""
-    p_flip_holm: float | None = None
-    p_equivalent_holm: float | None = None
-    family: int = 1
-    """The number of contrasts that the adjustment counts."""
-    verdict: Verdict = Verdict.unjudged
-    seeds_needed: int | None = None
-    """Where inconclusive: the seeds that would decide it; None for more than 1000."""
-    cut: bool = False
-    """Whether some of the times end at the budget, so that a small difference does not mean that there is none."""
-    needed_for: float | None = None
-    """The size of the difference that these are counted for, on the scale of the test."""
-
-    @property
-    def seeds(self) -> int:
-        """The number of seeds."""
-        return len(self.differences)
-
-    @property
-    def estimate(self) -> float:
-        """The mean difference in the unit of the metric: a ratio, points, or as it is."""
-        return self.metric.in_unit(self.mean)
-
-    @property
-    def low(self) -> float | None:
-        """The lower end of the interval in the unit of the metric."""
-        return None if self.interval is None else self.metric.in_unit(self.interval[0])
-
-    @property
-    def high(self) -> float | None:
-        """The upper end of the interval in the unit of the metric."""
-        return None if self.interval is None else self.metric.in_unit(self.interval[1])
-
-    @property
-    def sd(self) -> float | None:
-        """Standard deviation of the differences."""
-        return float(np.std(self.differences, ddof=1)) if self.seeds > 1 else None
-
-    @property
-    def constant(self) -> bool:
-        """Whether the difference is the same in every seed, so that there is no variance to test against."""
-        return self.seeds > 1 and bool(_same(np.array(self.differences)))
+"""Sign flips that are drawn where all 2^n are more: from fourteen seeds on."""
 
 
 def paired(
@@ -112,9 +27,9 @@ def paired(
     """Test each contrast's per-seed differences (seeds,) and judge them as one family.
 
     Interval and p: ``scipy.stats.ttest_1samp``; sign flips: ``scipy.stats.permutation_test`` (all 2^n of them up to
-    thirteen seeds, 9999 drawn beyond); equivalence: ``statsmodels`` ``ttost_paired``; family: Holm,
-    ``multipletests``. An effect is called if both Holm-adjusted p are at most 1 − ``confidence``. Contrasts in
-    which times were ``cut`` off at the budget are never called equivalent: what was cut off may differ.
+    thirteen seeds, 9999 drawn beyond); equivalence: ``statsmodels`` ``ttost_paired``; family: ``holm``. An effect is
+    called if both Holm-adjusted p are at most 1 − ``confidence``. Contrasts in which times were ``cut`` off at the
+    budget are never called equivalent: what was cut off may differ.
     """
     found = estimates(differences, metric, confidence)
     for index, short in enumerate(cut or ()):
@@ -167,7 +82,7 @@ def _tested(differences: Floats, metric: Metric, confidence: float) -> list[Pair
     means = differences.mean(axis=1)
     if seeds < 2:
         return [Paired(metric, (float(one),), float(one), None, confidence, None, None, None) for one in means]
-    same = _same(differences)
+    flat = same(differences)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # no variance: the limits are put in below
         student = stats.ttest_1samp(differences, 0.0, axis=1)
@@ -176,11 +91,11 @@ def _tested(differences: Floats, metric: Metric, confidence: float) -> list[Pair
         equivalent = None
         if margin is not None:
             equivalent = ttost_paired(differences.T, np.zeros_like(differences.T), -margin, margin)[0]
-            equivalent = np.where(same, np.where(np.abs(means) < margin, 0.0, 1.0), equivalent)
-    zero = same & (np.abs(means) <= _TINY)
-    p = np.where(zero, 1.0, np.where(same, 0.0, student.pvalue))
-    low = np.where(same, means, interval.low)
-    high = np.where(same, means, interval.high)
+            equivalent = np.where(flat, np.where(np.abs(means) < margin, 0.0, 1.0), equivalent)
+    zero = flat & (np.abs(means) <= TINY)
+    p = np.where(zero, 1.0, np.where(flat, 0.0, student.pvalue))
+    low = np.where(flat, means, interval.low)
+    high = np.where(flat, means, interval.high)
     return [
         Paired(
             metric,
@@ -209,7 +124,7 @@ def _judged(family: list[Paired]) -> list[Paired]:
         )
         judged.append(replace(adjusted, verdict=_verdict(adjusted)))
     undecided = [at for at, one in enumerate(judged) if one.verdict is Verdict.inconclusive]
-    for at, one in zip(undecided, _needed([judged[at] for at in undecided]), strict=True):
+    for at, one in zip(undecided, needed([judged[at] for at in undecided]), strict=True):
         judged[at] = one
     return judged
 
@@ -223,66 +138,11 @@ def _verdict(one: Paired) -> Verdict:
         if one.metric.pace:
             return Verdict.faster if good else Verdict.slower
         return Verdict.better if good else Verdict.worse
-    if one.constant and abs(one.mean) <= _TINY and not one.cut:
+    if one.constant and abs(one.mean) <= TINY and not one.cut:
         return Verdict.none
     if one.p_equivalent_holm is not None and one.p_equivalent_holm <= alpha:
         return Verdict.none
     return Verdict.inconclusive
-
-
-def _needed(undecided: list[Paired]) -> list[Paired]:
-    """Add how many seeds would decide each contrast, with a power of 0.8 and the family's Bonferroni level.
-
-    Enough to find a difference as large as the margin, or to show that it is smaller where there is none (each of the
-    one-sided tests then needs a power of 0.9). Where the whole interval lies beyond the margin, enough to find its end
-    nearer to none (Perugini, Gallucci & Costantini 2014, Perspectives on Psychological Science 9): power at the
-    observed difference says no more than its p value (Hoenig & Heisey 2001, The American Statistician 55). Without a
-    margin nothing else is known, and the observed difference it is. Never fewer than the sign-flip test can reach the
-    level with.
-    """
-    if not undecided:
-        return []
-    bound = undecided[0].metric.bound
-    least = np.array([_least(one, bound) for one in undecided])
-    with np.errstate(divide="ignore"):
-        sizes = least / np.array([0.0 if one.constant or one.sd is None else one.sd for one in undecided])
-    alpha = (1 - undecided[0].confidence) / undecided[0].family
-    find = _seeds(sizes, alpha, POWER, "two-sided")
-    if bound is not None:
-        show = _seeds(sizes, alpha, (1 + POWER) / 2, "larger")
-        find = np.where(least > bound, find, np.maximum(find, show))
-    have = np.array([one.seeds for one in undecided])
-    needed = np.maximum.reduce([find, np.full_like(find, flips_needed(alpha)), have + 1.0])
-    return [
-        replace(one, seeds_needed=int(count) if count < SEEDS_LIMIT else None, needed_for=float(size))
-        for one, count, size in zip(undecided, needed, least, strict=True)
-    ]
-
-
-def _least(one: Paired, bound: float | None) -> float:
-    """Return the size of the difference that seeds are counted for, on the scale of the test."""
-    if bound is None or one.interval is None:
-        return abs(one.mean)
-    low, high = one.interval
-    return max(bound, low, -high)
-
-
-def flips_needed(alpha: float) -> int:
-    """Return with how many seeds the two-sided p of the sign-flip test, at least 2 / 2^n, can reach ``alpha``."""
-    return math.ceil(1 - math.log2(alpha) - 1e-9)
-
-
-def _seeds(sizes: Floats, alpha: float, power: float, alternative: str) -> Floats:
-    """Return the fewest seeds with which a paired t test has the power, by bisection of ``TTestPower().power``."""
-    low = np.ones_like(sizes)
-    high = np.full_like(sizes, SEEDS_LIMIT)
-    bounded = np.clip(sizes, 1e-6, 20.0)  # beyond these the non-central t has no digits left, and nobody asks
-    while (high - low > 1).any():
-        middle = np.floor((low + high) / 2)
-        reached = TTestPower().power(bounded, np.maximum(middle, 2), alpha, alternative=alternative)
-        enough = ~(reached < power)  # far beyond what is needed the non-central t gives NaN
-        high, low = np.where(enough, middle, high), np.where(enough, low, middle)
-    return high
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:
@@ -298,12 +158,3 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
     for index, value in zip(order, np.minimum(steps, 1.0), strict=True):
         adjusted[index] = float(value)
     return adjusted
-
-
-_TINY = 1e-12
-
-
-def _same(differences: Floats) -> Any:
-    """Return which contrasts have the same difference in every seed, up to rounding."""
-    spread = np.ptp(differences, axis=-1)
-    return spread <= _TINY * np.maximum(1.0, np.abs(differences).max(axis=-1))

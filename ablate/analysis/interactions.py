@@ -9,7 +9,7 @@ import numpy as np
 
 from ablate.analysis.contrasts import Pairs, level_pairs
 from ablate.analysis.convergence import Floats
-from ablate.analysis.inference import Paired, Verdict
+from ablate.analysis.evidence import Paired, Verdict
 from ablate.analysis.measure import Metric
 from ablate.analysis.pairing import Differences, Pairing, differences, pair
 from ablate.analysis.table import Table

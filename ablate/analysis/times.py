@@ -60,7 +60,7 @@ def times(table: Table, metric: Metric, budget: float | str | None = None) -> Ti
     """
     reached = table.column(metric.column)
     if budget is None:
-        if "budget" in table.frame:
+        if "budget" in table.frame and table.frame["budget"].notna().any():
             budget = "budget"
         elif "steps" in table.frame:
             budget = float(np.nanmax(np.append(table.column("steps"), -np.inf)))

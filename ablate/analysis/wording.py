@@ -6,8 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ablate.analysis.inference import POWER, SEEDS_LIMIT, SMOKE, Paired, Verdict, flips_needed
+from ablate.analysis.evidence import Paired, Verdict
+from ablate.analysis.inference import SMOKE
 from ablate.analysis.measure import Metric, Scale
+from ablate.analysis.power import POWER, SEEDS_LIMIT, flips_needed
 from ablate.analysis.table import label
 
 _SPEAKS = re.compile(r"[a-z][a-z_]*[0-9]*", re.IGNORECASE)

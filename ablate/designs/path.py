@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
 from ablate.designs.factor import Arm, Factor, refuse_other_than_two_levels
 from ablate.designs.race import leader, survivors
+from ablate.designs.step import Step
 
 FIRST_BLOCK = 3
 """Seeds that every candidate of a step is run with before any leaves; after that it is one seed at a time."""
@@ -19,23 +19,6 @@ Turned = frozenset[str]
 
 Run = tuple[Turned, int]
 """An arm and a seed."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a path: the factor that gains most after the steps before."""
-
-    factor: str
-    before: str
-    after: str
-    mean: float | None
-    """Mean metric of the arm that the step leads to, over the seeds with which it finished; None if with none."""
-    difference: float | None
-    """Mean paired difference to the arm before, over the seeds with which both finished; None if with none."""
-    failed: int
-    """How many runs of the arm that the step leads to failed."""
-    saved: int
-    """How many runs of the step's candidates the race made unnecessary."""
 
 
 class Path:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
+from scipy import stats
+
 LEVEL = 0.05
 """A candidate leaves where the one-sided paired t test against the leader has a p value below this."""
 
@@ -43,8 +45,6 @@ def _behind(own: Scores, best: Scores) -> bool:
     spread = stdev(gaps) / math.sqrt(len(gaps))
     if spread == 0:  # without noise there is nothing to test
         return fmean(gaps) > 0
-    from scipy import stats  # results name the path design, and listings should not wait for scipy
-
     return float(stats.t.sf(fmean(gaps) / spread, len(gaps) - 1)) < LEVEL
 
 

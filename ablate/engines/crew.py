@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-import cloudpickle
-
-from ablate import registry
 from ablate.engines.log import last_words
 from ablate.engines.planned import PlannedRun
 from ablate.engines.processes import CONTEXT, start
 from ablate.engines.slots import Slot
 from ablate.engines.worker import STOP, Ended, Setup, serve
 from ablate.errors import EngineError, RecordError
+from ablate.session import pack
 
 
 class Worker:
@@ -55,7 +53,7 @@ class Worker:
 
     def give(self, planned: PlannedRun) -> bool:
         """Send it a run; return False where it has died."""
-        if self._send(_pickled(planned, planned.title)):
+        if self._send(_packed(planned)):
             self.planned = planned
         return self.planned is not None
 
@@ -116,24 +114,11 @@ def epitaph(status: int | None) -> str:
     return f"its process was ended by {name}{reasons.get(name, '')}"
 
 
-def session() -> bytes:
-    """Return the options that this session has registered, pickled with their classes.
-
-    What ``of`` made is looked up in the registry when it is unpickled, where it is not yet.
-    """
-    cloudpickle.register_pickle_by_value(registry)
+def _packed(planned: PlannedRun) -> bytes:
     try:
-        return _pickled(registry.registry().of_session(), "What this session registers")
-    finally:
-        cloudpickle.unregister_pickle_by_value(registry)
-
-
-def _pickled(content: object, told: str) -> bytes:
-    """Return ``content`` with the classes of a script by value, as another process does not have them."""
-    try:
-        return bytes(cloudpickle.dumps(content))
+        return pack(planned)
     except Exception as error:  # whatever a technique's own parts raise
         raise EngineError(
-            f"{told} cannot be sent to a worker process ({type(error).__name__}: {error}). "
+            f"{planned.title} cannot be sent to a worker process ({type(error).__name__}: {error}). "
             "workers=0 trains in this process."
         ) from error

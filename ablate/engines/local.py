@@ -9,7 +9,7 @@ from multiprocessing.connection import wait as wait_for
 
 import torch
 
-from ablate.engines.crew import Worker, session
+from ablate.engines.crew import Worker
 from ablate.engines.engine import Engine, Watch
 from ablate.engines.inline import InlineEngine
 from ablate.engines.planned import PlannedRun
@@ -40,7 +40,6 @@ class LocalEngine:
 
     def train(self, runs: Sequence[PlannedRun], watch: Watch, stop: Stop, *, wait: bool = False) -> None:
         """Start the workers, train, and end them: none is left, whatever is raised."""
-        options = session()
         places = deque(self.slots(runs))
         todo = deque(runs)
         crew: list[Worker] = []
@@ -51,7 +50,7 @@ class LocalEngine:
                     todo.clear()
                 while places and len(todo) > sum(worker.is_free for worker in crew):
                     slot = places.popleft()
-                    crew.append(Worker(slot, Setup({**os.environ, **slot.environment}, wait, options)))
+                    crew.append(Worker(slot, Setup({**os.environ, **slot.environment}, wait)))
                 if not crew:
                     return
                 for worker in crew:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import threading
 import time
@@ -14,11 +13,10 @@ from queue import SimpleQueue
 
 from threadpoolctl import threadpool_limits
 
-from ablate import files
 from ablate.engines.engine import attempt
 from ablate.engines.log import last_words, output_to
 from ablate.engines.planned import PlannedRun
-from ablate.registry import registry
+from ablate.session import unpack
 from ablate.stop import Stop
 
 ORPHAN_SECONDS = 60
@@ -34,8 +32,6 @@ class Setup:
 
     environment: Mapping[str, str]
     wait: bool
-    options: bytes
-    """The pickled options that the session has registered."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +59,6 @@ def serve(pipe: Connection, setup: Setup) -> None:
     signal.signal(signal.SIGTERM, end)
     os.environ.clear()  # the server that this process was forked from has one of its own, and an older one
     os.environ.update(setup.environment)
-    for path in files.named():
-        registry().load_file(path, strict=False)
-    for option in pickle.loads(setup.options):
-        registry().adopt(option)
 
     def listen() -> None:
         try:
@@ -89,7 +81,7 @@ def serve(pipe: Connection, setup: Setup) -> None:
 
 def _train(order: bytes, stop: Stop, wait: bool) -> str | None:
     try:
-        planned: PlannedRun = pickle.loads(order)
+        planned: PlannedRun = unpack(order)
         record = planned.record()
         with output_to(record.folder, planned.command):
             threadpool_limits(planned.config.trainer.threads)

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablate.analysis import Contrast, Divergence, Interaction, Metric, Share
-from ablate.analysis.inference import Paired
+from ablate.analysis import Contrast, Divergence, Interaction, Metric, Paired, Share
 from ablate.analysis.table import is_absent, label
 from ablate.atomic import atomic, write_atomically
 from ablate.report.content import Arm, Content

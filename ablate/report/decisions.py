@@ -8,7 +8,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from ablate.designs.path import Step
+from ablate.designs.step import Step
 from ablate.report.style import number_text
 from ablate.sweep_facts import SweepFacts, Tuned
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ablate.analysis import Contrast, Divergence, Interaction, Metric, Scale, Share
-from ablate.analysis.inference import Paired
+from ablate.analysis import Contrast, Divergence, Interaction, Metric, Paired, Scale, Share
 from ablate.analysis.table import label
 from ablate.analysis.wording import number, setting
 

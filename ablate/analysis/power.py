@@ -1,0 +1,71 @@
+"""How many seeds would decide a contrast."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from statsmodels.stats.power import TTestPower
+
+from ablate.analysis.convergence import Floats
+from ablate.analysis.evidence import Paired
+
+POWER = 0.8
+SEEDS_LIMIT = 1000
+"""More are not counted: nobody trains them."""
+
+
+def needed(undecided: list[Paired]) -> list[Paired]:
+    """Add how many seeds would decide each contrast, with a power of 0.8 and the family's Bonferroni level.
+
+    Enough to find a difference as large as the margin, or to show that it is smaller where there is none (each of the
+    one-sided tests then needs a power of 0.9). Where the whole interval lies beyond the margin, enough to find its end
+    nearer to none (Perugini, Gallucci & Costantini 2014, Perspectives on Psychological Science 9): power at the
+    observed difference says no more than its p value (Hoenig & Heisey 2001, The American Statistician 55). Without a
+    margin nothing else is known, and the observed difference it is. Never fewer than the sign-flip test can reach the
+    level with.
+    """
+    if not undecided:
+        return []
+    bound = undecided[0].metric.bound
+    least = np.array([_least(one, bound) for one in undecided])
+    with np.errstate(divide="ignore"):
+        sizes = least / np.array([0.0 if one.constant or one.sd is None else one.sd for one in undecided])
+    alpha = (1 - undecided[0].confidence) / undecided[0].family
+    find = _seeds(sizes, alpha, POWER, "two-sided")
+    if bound is not None:
+        show = _seeds(sizes, alpha, (1 + POWER) / 2, "larger")
+        find = np.where(least > bound, find, np.maximum(find, show))
+    have = np.array([one.seeds for one in undecided])
+    needed = np.maximum.reduce([find, np.full_like(find, flips_needed(alpha)), have + 1.0])
+    return [
+        replace(one, seeds_needed=int(count) if count < SEEDS_LIMIT else None, needed_for=float(size))
+        for one, count, size in zip(undecided, needed, least, strict=True)
+    ]
+
+
+def _least(one: Paired, bound: float | None) -> float:
+    """Return the size of the difference that seeds are counted for, on the scale of the test."""
+    if bound is None or one.interval is None:
+        return abs(one.mean)
+    low, high = one.interval
+    return max(bound, low, -high)
+
+
+def flips_needed(alpha: float) -> int:
+    """Return with how many seeds the two-sided p of the sign-flip test, at least 2 / 2^n, can reach ``alpha``."""
+    return math.ceil(1 - math.log2(alpha) - 1e-9)
+
+
+def _seeds(sizes: Floats, alpha: float, power: float, alternative: str) -> Floats:
+    """Return the fewest seeds with which a paired t test has the power, by bisection of ``TTestPower().power``."""
+    low = np.ones_like(sizes)
+    high = np.full_like(sizes, SEEDS_LIMIT)
+    bounded = np.clip(sizes, 1e-6, 20.0)  # beyond these the non-central t has no digits left, and nobody asks
+    while (high - low > 1).any():
+        middle = np.floor((low + high) / 2)
+        reached = TTestPower().power(bounded, np.maximum(middle, 2), alpha, alternative=alternative)
+        enough = ~(reached < power)  # far beyond what is needed the non-central t gives NaN
+        high, low = np.where(enough, middle, high), np.where(enough, low, middle)
+    return high
