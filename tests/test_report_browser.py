@@ -71,9 +71,10 @@ def test_every_chart_is_drawn_without_an_error_or_a_request(browser: Any) -> Non
     assert browser.execute_script(f"return {drawn}") == number
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
+    sent = [one["params"] for one in events if one["method"] == "Network.requestWillBeSent"]
+    asked = [one["request"]["url"] for one in sent if one["documentURL"] == browser.current_url]
     assert {url.partition(":")[0] for url in asked} <= {"file", "data", "blob"}
-    assert len([url for url in asked if url.startswith("file")]) <= 1
+    assert [url for url in asked if url.startswith("file")] == [browser.current_url]
 
 
 def test_what_users_named_is_text(browser: Any) -> None:
