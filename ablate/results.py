@@ -15,8 +15,8 @@ from ablate import analysis
 from ablate.analysis.convergence import Convergence, convergence
 from ablate.analysis.measure import as_metric, known
 from ablate.config import InitHead
-from ablate.errors import ConfigError
-from ablate.record import Record, Status
+from ablate.errors import ConfigError, RecordError
+from ablate.record import Record, Status, find
 from ablate.sweep_facts import SweepFacts
 
 if TYPE_CHECKING:
@@ -226,3 +226,23 @@ def summary(record: Record, target: float | None = None) -> Convergence:
 def judged(record: Record) -> float | None:
     """Return the best value of the metric that a run is judged by; None unless it finished."""
     return summary(record).best if record.status is Status.finished else None
+
+
+def open_sweep(folder: Path) -> Sweep:
+    """Return the sweep that was called last in ``folder``, from what it left there.
+
+    Without a ``sweep.json``, of all records, with every setting that differs between them as a factor. Raises
+    ``RecordError`` where there is no record.
+    """
+    records, problems = find(folder)
+    if not records:
+        raise RecordError(problems[0] if problems else f"{folder} has no records of runs.")
+    facts = SweepFacts.load(folder)
+    if facts is None:
+        keys = dict.fromkeys(key for record in records for key in record.facts.settings)
+        factors = [key for key in keys if len({str(record.facts.settings.get(key)) for record in records}) > 1]
+        return Sweep(folder.name, folder, records, factors)
+    order = {arm: number for number, arm in enumerate(facts.arms)}
+    own = [record for record in records if record.facts.arm_hash in order and record.facts.seed in facts.seeds]
+    own.sort(key=lambda record: (order[record.facts.arm_hash], facts.seeds.index(record.facts.seed)))
+    return Sweep(folder.name, folder, own or records, list(facts.factors), facts.target, facts=facts)

@@ -48,7 +48,21 @@ class SweepFacts:
     path: list[Step] = field(default_factory=list)
     start: float | None = None
     """The mean metric where the path begins."""
+    target: float | None = None
+    """The target that was given; None where it follows from the runs."""
     schema: int = 1
+
+    @classmethod
+    def load(cls, folder: Path) -> SweepFacts | None:
+        """Read ``sweep.json`` of the sweep's ``folder``; None where there is none that can be read."""
+        try:
+            content = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+            facts = cls(**{name: content[name] for name in cls.__dataclass_fields__ if name in content})
+            facts.tuned = [Tuned(**tuned) for tuned in content["tuned"]]
+            facts.path = [Step(**step) for step in content["path"]]
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return facts
 
     def save(self, folder: Path) -> None:
         """Write ``sweep.json`` into the sweep's ``folder``."""

@@ -31,6 +31,7 @@ _USAGE = """\
   python -m ablate plugins \\[KIND | KIND=OPTION]    what can be chosen, with parameters and defaults
   python -m ablate summary norm=bn opt=sgd         what that network costs and sees; -m: every arm
   python -m ablate runs \\[NAME]                     what has been run
+  python -m ablate report \\[NAME]                   what it has shown: effects with intervals, a page, data
   python -m ablate rerun FOLDER                    a run again, from its record: the same to the bit?
   python -m ablate new plugin NAME --kind norm     a plugin of your own, to begin with
   python -m ablate --plugin FILE …                 with the options of a Python file (or ABLATE_PLUGINS)

@@ -39,6 +39,8 @@ def train(command: CommandLine) -> int:
     if results is None:  # Hydra answered by itself, or the plan was all that was asked for
         return 0
     print_sweep(results)
+    if results.factors:
+        print(f"Report:      python -m ablate report {results.folder}   (a page, data, TensorBoard)")
     if request.stop.by_signal:
         raise KeyboardInterrupt
     return int(any(record.status is not Status.finished for record in results.records))

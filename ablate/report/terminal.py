@@ -82,6 +82,13 @@ def print_sweep(sweep: Sweep) -> None:
     out.print(arms_table(sweep))
     for line in _legend(sweep):
         out.print(line)
+    if sweep.factors and len({record.facts.seed for record in sweep.records}) > 1:
+        from ablate.report.effects import (
+            effects_told,  # here: statistics take a second to import, and one seed has none
+        )
+
+        for part in effects_told(sweep.effects()):
+            out.print(part)
     if sweep.cost:
         arms = _ranked(sweep.frame(), sweep.higher_is_better)
         out.print(cost_table(sweep.factors, [_cost(sweep, arm) for arm in arms]))

@@ -105,6 +105,7 @@ class Rounds:
             tuned=list(self._tuned.values()),
             path=self._path.steps() if self._path else [],
             start=self._path.start if self._path else None,
+            target=plan.settings.target,
         )
 
     def _run(self, levels: Arm, seed: int) -> PlannedRun:
