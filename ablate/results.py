@@ -185,10 +185,9 @@ class Sweep:
 
     def _check_factors(self, least: int) -> None:
         if len(self.factors) < least:
-            needed = "a factor" if least == 1 else "two factors"
-            raise ConfigError(
-                f"This takes {needed}: vary more, for example norm=bn,none{' opt=sgd,adam' * (least - 1)}."
-            )
+            said = ("a factor", "norm=bn,none"), ("two factors", "norm=bn,none opt=sgd,adam")
+            needed, way_out = said[least - 1]
+            raise ConfigError(f"This takes {needed}, and the sweep has {len(self.factors)}: vary {way_out}, say.")
 
     def _repr_html_(self) -> str:
         """Return the arms as a small table, for notebooks."""

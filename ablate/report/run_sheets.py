@@ -122,4 +122,7 @@ def _mean(values: pd.Series, digits: int = 4) -> Cell:
     mean, deviation = float(numbers.mean()), float(numbers.std())
     if math.isnan(mean):
         return Cell("–")
-    return Cell(f"{mean:.{digits}f}" + ("" if math.isnan(deviation) else f" ± {deviation:.{digits}f}"), mean)
+    if math.isnan(deviation):
+        return Cell(f"{mean:.{digits}f}", mean)
+    digits = min(digits, 3)
+    return Cell(f"{mean:.{digits}f} ± {deviation:.{digits}f}", mean)

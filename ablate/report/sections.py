@@ -34,6 +34,7 @@ class Finding:
 class Figure:
     """Charts to look into, the same as one picture for print, and the numbers in both."""
 
+    title: str
     charts: Sequence[Mapping[str, Any]]
     static: str
     """An SVG in base64."""
@@ -137,7 +138,7 @@ def effects_section(content: Content) -> Section:
     )
     contrasts = content.effects.contrasts
     numbers = sheets.effects_sheet(contrasts)
-    shown = _figure(effect_charts(contrasts), content.drawings["effects"], caption, "stack", numbers)
+    shown = _figure("", effect_charts(contrasts), content.drawings["effects"], caption, "stack", numbers)
     return Section("effects", "Effects", figures=[shown])
 
 
@@ -151,7 +152,7 @@ def curves_section(content: Content) -> Section:
         )
         charts = curve_charts(band, metric, content.target if metric == content.metric else None)
         numbers = sheets.ends_sheet(band, metric)
-        shown.append(_figure(charts, content.drawings[f"curves/{metric}"], caption, "grid", numbers))
+        shown.append(_figure(metric, charts, content.drawings[f"curves/{metric}"], caption, "grid", numbers))
     return Section("convergence", "Convergence", figures=shown)
 
 
@@ -164,11 +165,13 @@ def interactions_section(content: Content) -> Section:
         if len(charts) > MOST:
             caption += f" {len(charts) - MOST} more pairs of factors are in the table."
         numbers = sheets.interactions_sheet([one for one in content.effects.interactions if one.metric == metric])
-        shown.append(_figure(charts[:MOST], content.drawings[f"interactions/{name}"], caption, "grid", numbers))
+        shown.append(
+            _figure(metric.name, charts[:MOST], content.drawings[f"interactions/{name}"], caption, "grid", numbers)
+        )
     return Section("interactions", "Interactions", figures=shown)
 
 
-def _figure(charts: Sequence[Chart], drawing: Drawing, caption: str, kind: str, *tables: Sheet) -> Figure:
+def _figure(title: str, charts: Sequence[Chart], drawing: Drawing, caption: str, kind: str, *tables: Sheet) -> Figure:
     made = [
         {
             "title": chart.title,
@@ -180,7 +183,9 @@ def _figure(charts: Sequence[Chart], drawing: Drawing, caption: str, kind: str, 
         for chart in charts
     ]
     static = base64.b64encode(drawing.svg().encode()).decode()
-    return Figure(made, static, " ".join(chart.alt for chart in charts), caption, kind, [one for one in tables if one])
+    return Figure(
+        title, made, static, " ".join(chart.alt for chart in charts), caption, kind, [one for one in tables if one]
+    )
 
 
 def script_json(content: object) -> Markup:
