@@ -45,7 +45,8 @@ class TrainerConfig:
     ``max_steps``, in optimizer steps, takes the place of ``max_epochs``. ``validations`` is the number of points at
     which the curves are measured, spread evenly over the run. ``threads`` limits torch's CPU threads: small models
     are fastest, and repeatable, on one. ``checkpoint_seconds`` is the time between two checkpoints of a run that
-    trains, 0 for one after every step: what an interruption costs at most.
+    trains, 0 for one after every step: what an interruption costs at most. ``diagnostics`` measures gradients, updates
+    and activations of each layer at five steps of the run.
     """
 
     max_epochs: int = 20
@@ -59,6 +60,7 @@ class TrainerConfig:
     deterministic: bool = True
     threads: int = 1
     checkpoint_seconds: float = 30.0
+    diagnostics: bool = True
     progress: bool = False
 
     def __post_init__(self) -> None:
@@ -197,8 +199,8 @@ class Config:
         return tree | {k: getattr(self, k) for k in own}
 
 
-UNSCIENTIFIC_TRAINER = frozenset({"accelerator", "checkpoint_seconds", "progress", "threads"})
-"""Trainer settings that say where and how loudly to train, not what."""
+UNSCIENTIFIC_TRAINER = frozenset({"accelerator", "checkpoint_seconds", "diagnostics", "progress", "threads"})
+"""Trainer settings that say where and how loudly to train, or what to look at, not what to train."""
 
 UNSCIENTIFIC = frozenset({"seed", "name", "label", "output_dir"})
 """Root settings that are not part of an arm."""

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ablate.analysis.convergence import Convergence, convergence
 from ablate.config import InitHead
+from ablate.layer_table import MEASURES, read_layers
 from ablate.record import Record, Status
 from ablate.sweep_facts import SweepFacts
 
@@ -124,6 +125,12 @@ class Sweep:
             parts.append(wide.assign(**keys)[[*keys, "step", "metric", "value"]])
         columns = ["arm", *self.factors, "seed", "step", "metric", "value"]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def layers(record: Record) -> pd.DataFrame:
+    """Return one row per measured step and layer of a run, as ``layers.csv`` has them; empty where there is none."""
+    rows = read_layers(record.folder / "layers.csv")
+    return pd.DataFrame(rows, columns=["step", "layer", *MEASURES])
 
 
 def summary(record: Record, target: float | None = None) -> Convergence:

@@ -21,6 +21,7 @@ VERBS = {
     "runs": "ablate.cli.runs",
     "new": "ablate.cli.new",
     "summary": "ablate.cli.summary",
+    "doctor": "ablate.cli.doctor",
 }
 """The module that holds each verb, as a function of the same name; imported when it is called."""
 
