@@ -51,6 +51,7 @@ class TrainerConfig:
     are fastest, and repeatable, on one. ``checkpoint_seconds`` is the time between two checkpoints of a run that
     trains, 0 for one after every step: what an interruption costs at most. ``devices`` share each batch
     and the ``strategy`` says how; statistics of a batch, as of ``norm=bn``, are those of each device's share.
+    ``diagnostics`` measures gradients, updates and activations of each layer at five steps of the run.
     """
 
     max_epochs: int = 20
@@ -65,6 +66,7 @@ class TrainerConfig:
     deterministic: bool = True
     threads: int = 1
     checkpoint_seconds: float = 30.0
+    diagnostics: bool = True
     progress: bool = False
 
     def __post_init__(self) -> None:
@@ -212,8 +214,10 @@ class Config:
         return tree | {k: getattr(self, k) for k in own}
 
 
-UNSCIENTIFIC_TRAINER = frozenset({"accelerator", "checkpoint_seconds", "progress", "strategy", "threads"})
-"""Trainer settings that say where and how loudly to train, not what."""
+UNSCIENTIFIC_TRAINER = frozenset(
+    {"accelerator", "checkpoint_seconds", "diagnostics", "progress", "strategy", "threads"}
+)
+"""Trainer settings that say where and how loudly to train, or what to look at, not what to train."""
 
 UNSCIENTIFIC = frozenset({"seed", "name", "label", "output_dir"})
 """Root settings that are not part of an arm."""

@@ -4,6 +4,7 @@
         config.yaml     the resolved configuration
         record.json     status, identity, timings, versions, test metrics; the traceback of a failure
         metrics.csv     the curves, one row per validation
+        layers.csv      what happened in each layer, at a few steps
         events.out.*    the same for TensorBoard
         best.ckpt       the weights with the best validation metric
         last.ckpt       where an interrupted run goes on, or the end of training
@@ -146,7 +147,7 @@ class Record:
 
     def clear(self, *, keep_checkpoints: bool = False) -> None:
         """Remove what an earlier attempt left, so that curves have no doubled steps."""
-        begun = () if keep_checkpoints else ("metrics.csv", "*.ckpt")
+        begun = () if keep_checkpoints else ("metrics.csv", "layers.csv", "*.ckpt")
         for pattern in ("events.out.tfevents.*", ".*.tmp", "git.diff", *begun):
             for path in self.folder.glob(pattern):
                 path.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from ablate.analysis.convergence import Convergence, convergence
 from ablate.analysis.measure import as_metric, known
 from ablate.config import InitHead
 from ablate.errors import ConfigError, RecordError
+from ablate.layer_table import MEASURES, read_layers
 from ablate.record import Record, Status, find
 from ablate.sweep_facts import SweepFacts
 
@@ -207,6 +208,12 @@ class Sweep:
         title = f"{html.escape(self.name)}: {len(self.records)} runs, {len(table)} arms"
         shown = table.to_html(index=False, max_rows=ROWS, na_rep="–", float_format="{:.4g}".format, border=0)
         return f"<p>{title}</p>{shown}"
+
+
+def layers(record: Record) -> pd.DataFrame:
+    """Return one row per measured step and layer of a run, as ``layers.csv`` has them; empty where there is none."""
+    rows = read_layers(record.folder / "layers.csv")
+    return pd.DataFrame(rows, columns=["step", "layer", *MEASURES])
 
 
 def summary(record: Record, target: float | None = None) -> Convergence:

@@ -30,6 +30,7 @@ _USAGE = """\
   python -m ablate -m … "seed=range(0,10)"         ten seeds of each
   python -m ablate plugins \\[KIND | KIND=OPTION]    what can be chosen, with parameters and defaults
   python -m ablate summary norm=bn opt=sgd         what that network costs and sees; -m: every arm
+  python -m ablate doctor opt.lr=0.1               why does it not converge? \\[--json]
   python -m ablate runs \\[NAME]                     what has been run
   python -m ablate report \\[NAME]                   what it has shown: effects with intervals, a page, data
   python -m ablate rerun FOLDER                    a run again, from its record: the same to the bit?

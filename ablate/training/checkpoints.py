@@ -15,6 +15,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from ablate.atomic import atomic, sync
 from ablate.facts import Status
+from ablate.layer_table import Row
 from ablate.record import Record
 
 BEST, LAST = "best.ckpt", "last.ckpt"
@@ -89,6 +90,7 @@ class Saved:
     """Whether training is over, and only the test is left."""
     diverged: bool
     rows: list[dict[str, float]]
+    layers: list[Row]
     optimizer_state_bytes: int | None
 
 
@@ -127,6 +129,7 @@ def usable(record: Record) -> Saved | None:
         kept["ended"],
         kept.get("diverged", False),
         kept["rows"],
+        kept.get("layers", []),
         kept.get("optimizer_state_bytes"),
     )
 

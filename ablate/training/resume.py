@@ -17,10 +17,12 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from ablate.dataset import Batches
+from ablate.layer_table import Row
 from ablate.module import AblationModule, Interval
 from ablate.record import Record
 from ablate.stop import Stop
 from ablate.training.checkpoints import KEY, LAST, Saved, identity
+from ablate.training.diagnostics import LayerLog
 from ablate.training.logger import CurveLogger, EventLogger
 from ablate.training.random_state import random_state, set_random_state
 
@@ -43,6 +45,7 @@ class Resume(Callback):
         saved: Saved | None,
         curves: CurveLogger,
         events: EventLogger,
+        layers: LayerLog,
     ) -> None:
         self.path = record.folder / LAST
         self.identity = identity(record)
@@ -50,6 +53,7 @@ class Resume(Callback):
         self.stop = stop
         self.curves = curves
         self.events = events
+        self.layers = layers
         self.handler = signal.getsignal(signal.SIGTERM)
         self._began = time.monotonic() - (saved.seconds if saved else 0.0)
         self._saved = time.monotonic()
@@ -116,6 +120,7 @@ class Resume(Callback):
             "identity": self.identity,
             "seconds": time.monotonic() - self._began,
             "rows": list(self.curves.rows.values()),
+            "layers": list(self.layers.rows),
             "ended": self._ended is not None,
         }
         if self._ended is not None:
@@ -135,12 +140,13 @@ class Resume(Callback):
         if KEY in checkpoint:  # best.ckpt, which is tested, has none
             (batches,) = checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"]
             self._loaded = checkpoint[KEY] | {"batches": batches}
-            self.restore_curves(checkpoint[KEY]["rows"])
+            self.restore_curves(checkpoint[KEY]["rows"], checkpoint[KEY].get("layers", []))
 
-    def restore_curves(self, rows: list[dict[str, float]]) -> None:
-        """Write the curves as they were, rows that came later left out, and TensorBoard's events anew."""
+    def restore_curves(self, rows: list[dict[str, float]], layers: list[Row]) -> None:
+        """Write curves and layers as they were, rows that came later left out, and TensorBoard's events anew."""
         self.curves.restore(rows)
         self.events.restore(rows)
+        self.layers.restore(layers)
 
 
 def _roots(trainer: pl.Trainer, own: Callback) -> list[object]:

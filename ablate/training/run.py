@@ -22,6 +22,7 @@ from ablate.record import Record, Status, open_record
 from ablate.stop import Stop, signals_request
 from ablate.training.attempt import recorded
 from ablate.training.checkpoints import BestWeights, Saved, WholeFiles, load, usable
+from ablate.training.diagnostics import Diagnostics, LayerLog
 from ablate.training.logger import CurveLogger, EventLogger
 from ablate.training.process import process_state, quiet
 from ablate.training.ranks import Ranks, check, together
@@ -95,10 +96,11 @@ def _train(record: Record, config: Config, stop: Stop, saved: Saved | None, rank
         for batches in (train, val, test):
             batches.share(ranks.rank, ranks.world)
     loggers = CurveLogger(record.folder, record.check_held), EventLogger(record.folder)
-    resume = Resume(record, config.trainer.checkpoint_seconds, stop, saved, *loggers)
+    layers = LayerLog(record.folder, loggers[1], record.check_held)
+    resume = Resume(record, config.trainer.checkpoint_seconds, stop, saved, *loggers, layers)
     trainer = _trainer(config, record, len(train), module, resume, ranks)
     if saved and saved.ended:
-        resume.restore_curves(saved.rows)
+        resume.restore_curves(saved.rows, saved.layers)
         module.diverged, step = saved.diverged, saved.step
         facts.optimizer_state_bytes = saved.optimizer_state_bytes
     else:
@@ -134,6 +136,7 @@ def _trainer(
         enable_version_counter=False,
     )
     judged = record.facts.metric, record.facts.higher_is_better
+    looks = [Diagnostics(resume.layers)] if t.diagnostics and (ranks is None or ranks.rank == 0) else []
     own = (callback for reg in module.reg for callback in reg.callbacks(*judged))
     return pl.Trainer(
         max_epochs=t.max_epochs if t.max_steps is None else -1,
@@ -145,7 +148,7 @@ def _trainer(
         gradient_clip_val=t.gradient_clip_val,
         deterministic="warn" if t.deterministic else False,
         logger=[resume.curves, resume.events],
-        callbacks=[resume, checkpoint, *own],
+        callbacks=[resume, *looks, checkpoint, *own],
         plugins=[WholeFiles(record.check_held), *([ranks] if ranks else [])],
         use_distributed_sampler=False,
         log_every_n_steps=1,
