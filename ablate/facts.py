@@ -88,6 +88,10 @@ class Facts:
     """Every process that trained the run, the last one last."""
     warnings: list[str] = field(default_factory=list)
     """What was found damaged and set aside."""
+    curves: str | None = None
+    """Digest of ``metrics.csv`` when the run ended: a table that has lost its end is told from a whole one."""
+    plugins: list[str] = field(default_factory=list)
+    """The plugin files whose options the run uses."""
     error: str | None = None
     traceback: str | None = None
     log: list[str] = field(default_factory=list)
@@ -100,9 +104,10 @@ class Facts:
         self.attempts = [a if isinstance(a, Attempt) else attempt(a) for a in self.attempts]
 
 
-def command(overrides: Sequence[str]) -> str:
+def command(overrides: Sequence[str], plugins: Sequence[str] = ()) -> str:
     """Return the command that trains a run alone, for a shell."""
-    return shlex.join(["python", "-m", "ablate", *overrides])
+    named = [part for plugin in plugins for part in ("--plugin", plugin)]
+    return shlex.join(["python", "-m", "ablate", *named, *overrides])
 
 
 def attempt(content: dict[str, Any]) -> Attempt:

@@ -90,8 +90,8 @@ def written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        escaped = re.sub(r"(\\+)(?='|$)", r"\1\1", value).replace("'", r"\'")
-        return f"'{escaped}'"
+        escaped = re.sub(r"(\\+)(?=\"|$)", r"\1\1", value).replace('"', r"\"")
+        return f'"{escaped}"'
     if isinstance(value, list | tuple):
         return f"[{','.join(map(written, value))}]"
     if isinstance(value, Mapping):

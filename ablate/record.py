@@ -30,7 +30,7 @@ import yaml
 
 from ablate.atomic import unwritable, write_atomically
 from ablate.config import Config
-from ablate.curves import Curves, read_curves
+from ablate.curves import Curves, digest, read_curves
 from ablate.errors import DamageWarning, RecordError
 from ablate.facts import Facts, Status
 from ablate.lock import Lock, hold, is_held
@@ -143,7 +143,10 @@ class Record:
 
     def curves(self) -> Curves:
         """Return ``step`` and every logged scalar, one value per validation; empty before the first, or if damaged."""
-        return read_curves(self.folder / "metrics.csv")
+        path = self.folder / "metrics.csv"
+        if self.facts.status.done and self.facts.curves not in (None, digest(path)):
+            return {}
+        return read_curves(path)
 
     def clear(self, *, keep_checkpoints: bool = False) -> None:
         """Remove what an earlier attempt left, so that curves have no doubled steps."""
@@ -197,7 +200,7 @@ def _read_or_new(folder: Path, facts: Facts) -> Record:
     try:
         return read(folder)
     except RecordError as error:
-        return Record(folder, facts, damage=str(error))
+        return Record(folder, facts, damage=_reason(error.__cause__ or error))
 
 
 def read(folder: Path) -> Record:
@@ -207,13 +210,14 @@ def read(folder: Path) -> Record:
         facts = Facts(**{name: content[name] for name in Facts.__dataclass_fields__ if name in content})
     except (OSError, ValueError, TypeError) as error:
         raise RecordError(
-            f"{folder / 'record.json'} cannot be read: {_reason(error)}. "
-            "Train the run again: the file is set aside, and what is left of the run is used."
+            f"{folder / 'record.json'} cannot be read: {_reason(error)}."
+            if (folder / "record.json").exists()
+            else f"{folder} is no folder of a run: it has no record.json. python -m ablate runs lists what there is."
         ) from error
     return Record(folder, facts)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     return "it lacks some of its fields" if isinstance(error, TypeError) else str(error)
 
 

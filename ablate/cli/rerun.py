@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from ablate.errors import ConfigError
 from ablate.record import read
+from ablate.registry import load_plugin
 from ablate.report.style import console
 
 
@@ -30,6 +31,10 @@ def rerun(arguments: Sequence[str] = ()) -> int:
             "'outputs/digits-mlp/norm=bn-3fa9c1d2/seed=0' [--keep FOLDER]."
         )
     record = read(Path(said.folder[0]).absolute())
+    for plugin in record.facts.plugins:
+        if not Path(plugin).is_file():
+            raise ConfigError(f"The run used options of {plugin}, which is gone. Put the file back.")
+        load_plugin(plugin)
     # here, so that what is asked for is checked before torch is imported
     from ablate.training.reproduction import reproduce
 

@@ -7,6 +7,7 @@ instead. Systems without such a server start every worker from nothing.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
 import threading
@@ -31,7 +32,7 @@ def warm_up() -> None:
         from multiprocessing import forkserver  # only where there is one
 
         CONTEXT.set_forkserver_preload([*_PRELOADED, *_built_in_plugins()])
-        with _no_script(), _no_interruption(), suppress(OSError):
+        with _no_script(), _no_interruption(), _our_path(), suppress(OSError):
             forkserver.ensure_running()
 
 
@@ -70,6 +71,21 @@ def _no_script() -> Iterator[None]:
             yield
         finally:
             sys.modules["__main__"] = script
+
+
+@contextmanager
+def _our_path() -> Iterator[None]:
+    """Have the server import what this process would: it takes ``sys.path`` from the environment alone."""
+    ours = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONSAFEPATH": "1"}
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextmanager

@@ -165,5 +165,5 @@ def _failure(sweep: Sweep, record: Record) -> Failure | None:
     if status not in (*FAILURES, Status.diverged):
         return None
     why = (facts.error or "").strip().splitlines()
-    alone = command(facts.overrides) if facts.overrides else ""
+    alone = command(facts.overrides, facts.plugins) if facts.overrides else ""
     return Failure(str(status), sweep.label(record), facts.seed, why[0] if why else "no message", alone)

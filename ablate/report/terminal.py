@@ -101,7 +101,7 @@ def print_sweep(sweep: Sweep) -> None:
         if record.facts.traceback or record.facts.log:
             out.print(f"  more:  {escape(str(record.folder / 'record.json'))}", soft_wrap=True)
         if record.facts.overrides:
-            out.print(f"  alone: {escape(command(record.facts.overrides))}", soft_wrap=True)
+            out.print(f"  alone: {escape(command(record.facts.overrides, record.facts.plugins))}", soft_wrap=True)
     if len(ended_badly) > _LISTED:
         out.print(f"… and {len(ended_badly) - _LISTED} more: python -m ablate runs {escape(sweep.name)}")
     out.print(f"TensorBoard: tensorboard --logdir {escape(str(sweep.folder))}", soft_wrap=True)

@@ -30,8 +30,9 @@ class PlannedArm:
     def run(self, seed: int) -> PlannedRun:
         """Return the run with ``seed``."""
         config = dataclasses.replace(self.config, seed=seed)
-        names = (f"name={written(config.folder_name)}", f"label={written(config.label or '')}")
-        return PlannedRun(config, (*self.arguments, f"seed={seed}", *names), self.typed)
+        said = (text for text in self.arguments if text.partition("=")[0] not in ("name", "label"))
+        names = (f"name={config.folder_name}", f"label={written(config.label or '')}")
+        return PlannedRun(config, (*said, f"seed={seed}", *names), self.typed)
 
 
 class Composer:

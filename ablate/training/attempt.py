@@ -17,9 +17,10 @@ from pathlib import Path
 import torch
 import yaml
 
-from ablate import provenance
+from ablate import files, provenance
 from ablate.atomic import unwritable, write_atomically
 from ablate.config import Config
+from ablate.curves import digest
 from ablate.errors import BusyError, RecordError
 from ablate.facts import Attempt, Status
 from ablate.record import Record
@@ -79,11 +80,12 @@ def _begin(record: Record, config: Config, saved: Saved | None, overrides: Seque
     facts.attempts.append(own)
     facts.status, facts.pid, facts.host = Status.running, own.pid, own.host
     facts.error = facts.traceback = None
-    facts.log, facts.test = [], {}
+    facts.log, facts.test, facts.curves = [], {}, None
     facts.started = facts.started if saved and facts.started else now
     facts.seconds = saved.seconds if saved else None
     facts.versions = _versions(config)
     facts.overrides, facts.command = list(overrides), command
+    facts.plugins = [str(path) for path in files.named() if f"file:{path.name}" in facts.versions]
     gpu = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     facts.machine = provenance.machine() | {"gpu": gpu}
     record.clear(keep_checkpoints=saved is not None)
@@ -96,6 +98,8 @@ def _begin(record: Record, config: Config, saved: Saved | None, overrides: Seque
 def _end(record: Record, own: Attempt, saved: Saved | None, clock: float) -> None:
     own.seconds = round(time.perf_counter() - clock, 3)
     own.status = record.facts.status
+    if record.facts.status.done:
+        record.facts.curves = digest(record.folder / "metrics.csv")
     record.facts.seconds = round(own.seconds + (saved.seconds if saved else 0.0), 3)
     record.save()
 

@@ -63,7 +63,7 @@ def run(
             if record.damage:
                 record.set_aside("record.json", record.damage)
             if not again and record.facts.status.done and (record.folder / "metrics.csv").exists():
-                record.set_aside("metrics.csv", "it is no table of curves")
+                record.set_aside("metrics.csv", "it is not the table that was written")
             saved = None if again else usable(record)
             with (
                 recorded(record, config, saved, overrides, command),
