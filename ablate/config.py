@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
@@ -135,6 +136,12 @@ class Config:
         if self.init_from is None or self.init_head is InitHead.scratch:
             return None
         return locate(self.init_from, self.output_dir)
+
+    def elsewhere(self, output_dir: str | None = None) -> Config:
+        """Return the same run for another working directory, or with another ``output_dir``: paths are absolute."""
+        source = self.source
+        start = self.init_from if source is None else str(source.folder.absolute())
+        return dataclasses.replace(self, output_dir=output_dir or str(Path(self.output_dir).resolve()), init_from=start)
 
     def techniques(self) -> dict[str, Technique]:
         """Return the chosen techniques by their dotted key: ``norm``, ``opt``, …, ``reg.l2``."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -80,6 +81,22 @@ def quoted(arguments: Sequence[str]) -> list[str]:
         return _REFERENCES.sub(r"'\g<0>'", text)
 
     return [quote(text) for text in arguments]
+
+
+def written(value: Any) -> str:
+    """Return ``value`` as Hydra's grammar writes it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        escaped = re.sub(r"(\\+)(?='|$)", r"\1\1", value).replace("'", r"\'")
+        return f"'{escaped}'"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(written, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{name}:{written(part)}' for name, part in value.items())}}}"
+    return repr(value)
 
 
 def _readable(text: str) -> bool:

@@ -111,20 +111,26 @@ class Record:
 
     def keep_last_words(self, log: Sequence[str]) -> None:
         """Note what a run printed last, where it failed."""
+        self.reload()
+        if self.facts.status is not Status.failed:
+            return
         with self.lock():
             self.reload()
             if self.facts.status is Status.failed:
                 self.facts.log = list(log)
                 self.save()
 
-    def mark_killed(self, reason: str, log: Sequence[str] = ()) -> None:
-        """Note that the system ended the run's process, and its last words; nothing where the run was done before that.
+    def mark_killed(self, reason: str, log: Sequence[str] = (), pid: int | None = None) -> None:
+        """Note that the system ended the run's process, ``pid``, and its last words.
 
-        Raises ``BusyError`` where another process is training it.
+        Nothing is noted where the run was done before that, or where another process has trained it since. Raises
+        ``BusyError`` where one does now.
         """
         with self.lock():
             self.reload()
-            if self.facts.status.done:
+            last = self.facts.attempts[-1] if self.facts.attempts else None
+            others = pid is not None and last is not None and (last.pid != pid or last.status is not Status.running)
+            if self.facts.status.done or others:
                 return
             if self.damage:
                 self.set_aside("record.json", self.damage)

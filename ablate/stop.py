@@ -13,22 +13,18 @@ class Stop:
     """Asked for by a signal, another thread or another process; whoever trains looks at it after every batch."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._requested = False  # no threading.Event: a signal may come while one is being set
         self.by_signal = False
         """Whether a person or the system asked, rather than the program."""
 
     @property
     def requested(self) -> bool:
         """Whether training is to save a checkpoint and end."""
-        return self._event.is_set()
+        return self._requested
 
     def request(self) -> None:
         """Ask to stop; asking again changes nothing."""
-        self._event.set()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait at most ``seconds`` for the request; return whether it was made."""
-        return self._event.wait(seconds)
+        self._requested = True
 
 
 @contextmanager

@@ -12,8 +12,9 @@ import ablate
 from ablate.cli.main import main
 from ablate.composition import config_loader, load
 from ablate.config import Config, to_config
+from ablate.overrides import written
 from ablate.record import open_record, read
-from ablate.training.reproduction import overrides_of, quoted, reproduce
+from ablate.training.reproduction import overrides_of, reproduce
 from tests.helpers import short
 
 Maker = Callable[..., Config]
@@ -51,7 +52,7 @@ def test_a_record_says_all_that_composes_its_run(settings: list[str]) -> None:
 def test_values_are_written_as_hydra_reads_them(value: Any) -> None:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    parsed: Any = OverridesParser.create().parse_override(f"key={quoted(value)}").value()
+    parsed: Any = OverridesParser.create().parse_override(f"key={written(value)}").value()
     plain = [getattr(part, "text", part) for part in parsed] if isinstance(value, list) else parsed
     plain = getattr(plain, "text", plain)
     assert plain == value

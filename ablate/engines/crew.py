@@ -81,7 +81,7 @@ class Worker:
         assert self.planned is not None
         record = self.planned.record()
         try:
-            record.mark_killed(epitaph(self._process.exitcode), last_words(record.folder))
+            record.mark_killed(epitaph(self._process.exitcode), last_words(record.folder), self._process.pid)
         except RecordError as error:
             return str(error)
         return None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -16,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from ablate.engines.engine import attempt
 from ablate.engines.log import last_words, output_to
 from ablate.engines.planned import PlannedRun
+from ablate.errors import BusyError
 from ablate.session import unpack
 from ablate.stop import Stop
 
@@ -76,7 +79,10 @@ def serve(pipe: Connection, setup: Setup) -> None:
         while not stop.requested and (order := orders.get()):
             pipe.send(Ended(_train(order, stop, setup.wait)))
     except OSError:  # nobody listens any more; the run's record is on disk
-        return
+        pass
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)  # a thread that a plugin has left behind must not keep the process
 
 
 def _train(order: bytes, stop: Stop, wait: bool) -> str | None:
@@ -87,7 +93,8 @@ def _train(order: bytes, stop: Stop, wait: bool) -> str | None:
             threadpool_limits(planned.config.trainer.threads)
             left_out = attempt(planned, stop, wait=wait)
         if left_out is None:
-            record.keep_last_words(last_words(record.folder))
+            with suppress(BusyError):  # another process has begun to mend it
+                record.keep_last_words(last_words(record.folder))
         return left_out
     except KeyboardInterrupt:  # raised by a plugin: that run is interrupted, the others are not
         return None

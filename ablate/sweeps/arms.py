@@ -13,7 +13,7 @@ from ablate.config import Config, to_config
 from ablate.designs.factor import Arm, Factor
 from ablate.engines.planned import PlannedRun
 from ablate.override_checks import applies
-from ablate.overrides import Setting
+from ablate.overrides import Setting, written
 from ablate.techniques import KINDS
 
 
@@ -30,7 +30,7 @@ class PlannedArm:
     def run(self, seed: int) -> PlannedRun:
         """Return the run with ``seed``."""
         config = dataclasses.replace(self.config, seed=seed)
-        names = (f"name={_quoted(config.folder_name)}", f"label={_quoted(config.label or '')}")
+        names = (f"name={written(config.folder_name)}", f"label={written(config.label or '')}")
         return PlannedRun(config, (*self.arguments, f"seed={seed}", *names), self.typed)
 
 
@@ -105,8 +105,3 @@ class Composer:
                 config.seed = self.seeds[0]
             self._composed[texts] = config
         return self._composed[texts]
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

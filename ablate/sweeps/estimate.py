@@ -46,7 +46,7 @@ def _seconds(config: Config, steps: int, points: int) -> float:
     trainer = dataclasses.replace(config.trainer, max_steps=steps, validations=points, progress=False)
     with tempfile.TemporaryDirectory() as folder:
         clock = time.perf_counter()
-        run(dataclasses.replace(config, trainer=trainer, output_dir=folder))
+        run(dataclasses.replace(config.elsewhere(folder), trainer=trainer))
         return time.perf_counter() - clock
 
 

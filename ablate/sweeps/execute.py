@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Sequence
 
@@ -11,7 +12,7 @@ from ablate.engines import processes
 from ablate.engines.engine import Engine
 from ablate.engines.local import engine_for
 from ablate.errors import ConfigError
-from ablate.record import Status, find
+from ablate.record import find
 from ablate.registry import registry
 from ablate.report.hparams import write_hparams
 from ablate.report.preview import print_preview
@@ -21,7 +22,7 @@ from ablate.results import Sweep
 from ablate.stop import Stop, signals_request
 from ablate.sweeps.plan import Plan, make_plan
 from ablate.sweeps.preview import preview
-from ablate.sweeps.rounds import Round, Rounds
+from ablate.sweeps.rounds import Round, Rounds, unfinished
 
 
 def sweep(arguments: Sequence[str] = ()) -> Sweep:
@@ -79,9 +80,8 @@ def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> None:
     with watch:
         if missing:
             engine.train(missing, watch, stop)
-        busy = [run for run in missing if run.record().status is Status.running]
-        if busy and not stop.requested:
-            engine.train(busy, watch, stop, wait=True)
+        if (left := unfinished(missing)) and not stop.requested:
+            engine.train([dataclasses.replace(run, again=False) for run in left], watch, stop, wait=True)
 
 
 def finish(rounds: Rounds) -> Sweep:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ablate.designs.factor import Arm
 from ablate.designs.path import Path
 from ablate.engines.planned import PlannedRun
+from ablate.errors import RecordError
 from ablate.facts import FAILURES, Status
 from ablate.results import Sweep, judged
 from ablate.sweep_facts import SweepFacts, Tuned
@@ -37,6 +38,11 @@ class Round:
         return found
 
 
+def unfinished(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
+    """Return the runs that have neither a result nor a failure: another process has them, or had."""
+    return [run for run in runs if not (record := run.record()).is_done and record.status not in FAILURES]
+
+
 class Rounds:
     """Gives one round after the other; each has to be trained before the next is asked for."""
 
@@ -56,6 +62,7 @@ class Rounds:
         while wanted := self._path.ask():
             done = len(self._path.steps())
             yield from self._round(f", step {done + 1} of {len(self.plan.factors)}", wanted)
+            _refuse_unfinished([self._run(levels, seed) for levels, seed in wanted], "The path")
             self._path.tell((levels, seed, judged(self._run(levels, seed).record())) for levels, seed in wanted)
 
     def _round(self, title: str, wanted: Iterable[tuple[Arm, int]]) -> Iterator[Round]:
@@ -66,6 +73,7 @@ class Rounds:
             fresh = {key: arm for key, arm in fresh.items() if key not in self._tuned}
             if runs := [run for arm in fresh.values() for each in tuning.runs(arm).values() for run in each]:
                 yield Round(f"{self.plan.name}, tuning: ", tuple(runs))
+                _refuse_unfinished(runs, "Tuning")
             for key, arm in fresh.items():
                 self._arms[key], self._tuned[key] = tuning.chosen(arm, self.plan.higher_is_better)
         runs = [self._run(levels, seed) for levels, seed in wanted]
@@ -119,3 +127,12 @@ class Rounds:
 
     def _key(self, levels: Arm) -> frozenset[tuple[str, str]]:
         return frozenset(self.plan.composer.meaning(levels).items())
+
+
+def _refuse_unfinished(runs: Iterable[PlannedRun], what: str) -> None:
+    """Raise ``RecordError`` before anything is decided on runs that have no result yet."""
+    if left := unfinished(runs):
+        raise RecordError(
+            f"{what} cannot go on: {len(left)} of its runs have no result yet, {left[0].title} for one. "
+            "The same command trains what is missing."
+        )

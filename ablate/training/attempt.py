@@ -79,7 +79,7 @@ def _begin(record: Record, config: Config, saved: Saved | None, overrides: Seque
     facts.attempts.append(own)
     facts.status, facts.pid, facts.host = Status.running, own.pid, own.host
     facts.error = facts.traceback = None
-    facts.log = []
+    facts.log, facts.test = [], {}
     facts.started = facts.started if saved and facts.started else now
     facts.seconds = saved.seconds if saved else None
     facts.versions = _versions(config)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from ablate.composition import config_loader, load
 from ablate.config import Config, to_config
 from ablate.curves import Curves
 from ablate.errors import ConfigError
+from ablate.overrides import written
 from ablate.record import Record
 from ablate.source import locate
 from ablate.training.checkpoints import LAST, CheckpointError
@@ -49,7 +49,7 @@ def reproduce(record: Record, output_dir: Path) -> Reproduction:
         raise ConfigError(f"{record.folder} is {record.status}: only a run that has ended by itself can be compared.")
     settings = overrides_of(record)
     with config_loader() as loader:
-        config = to_config(load(loader, [*settings, f"output_dir={quoted(str(output_dir))}"]))
+        config = to_config(load(loader, [*settings, f"output_dir={written(str(output_dir))}"]))
     config.label = record.facts.arm
     again = run(config, overrides=settings)
     return Reproduction(record, again, differences(record, again), circumstances(record, again, config))
@@ -67,24 +67,8 @@ def overrides_of(record: Record) -> list[str]:
     except (OSError, ValueError, KeyError, TypeError):  # config.yaml is for people; the record has all that counts
         pass
     choices = [f"{kind}={settings.pop(kind)}" for kind in facts.choices]
-    said = [f"{key}={quoted(value)}" for key, value in settings.items()]
-    return [*choices, *said, f"seed={facts.seed}", f"name={quoted(record.folder.parents[1].name)}"]
-
-
-def quoted(value: Any) -> str:
-    """Return ``value`` as Hydra's grammar writes it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        escaped = re.sub(r"(\\+)(?='|$)", r"\1\1", value).replace("'", r"\'")
-        return f"'{escaped}'"
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(quoted, value))}]"
-    if isinstance(value, Mapping):
-        return f"{{{','.join(f'{name}:{quoted(part)}' for name, part in value.items())}}}"
-    return repr(value)
+    said = [f"{key}={written(value)}" for key, value in settings.items()]
+    return [*choices, *said, f"seed={facts.seed}", f"name={written(record.folder.parents[1].name)}"]
 
 
 def differences(one: Record, two: Record) -> list[str]:

@@ -50,12 +50,14 @@ def run(
     record = open_record(config)
     if record.is_done and not again:
         return record
+    attempts = len(record.facts.attempts)
     own = stop is None
     stop = stop or Stop()
     with signals_request(stop) if own else nullcontext(), record.lock(wait=wait, stop=stop):
         record.reload()  # another process may have finished it between the look and the lock
         if stop.requested:
             raise KeyboardInterrupt
+        again = again and len(record.facts.attempts) == attempts  # else another process has done it meanwhile
         if again or not record.is_done:
             if record.damage:
                 record.set_aside("record.json", record.damage)
