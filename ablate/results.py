@@ -181,7 +181,7 @@ class Sweep:
             found = self.effects(chosen).contrasts
             if not found:
                 raise ConfigError(
-                    "There is no effect to plot: no two levels have runs with a result and the same seed."
+                    "No effect to plot: no two levels have runs with a result and the same seed."
                 )
             return effects(found)
         from ablate.figures.interactions import interactions
