@@ -180,9 +180,7 @@ class Sweep:
 
             found = self.effects(chosen).contrasts
             if not found:
-                raise ConfigError(
-                    "No effect to plot: no two levels have runs with a result and the same seed."
-                )
+                raise ConfigError("No effect to plot: no two levels have runs with a result and the same seed.")
             return effects(found)
         from ablate.figures.interactions import interactions
 
