@@ -167,6 +167,8 @@ class Sweep:
         if what not in PLOTS:
             raise ConfigError(f"There is no plot {what!r}. There is {', '.join(PLOTS)}.")
         self._check_factors(2 if what == "interactions" else 1)
+        if not any(record.curves() for record in self.records):
+            raise ConfigError("There is nothing to plot: no run has a curve yet.")
         chosen = None if metric is None else [metric]
         if what == "curves":
             from ablate.figures.curves import curves
@@ -177,7 +179,10 @@ class Sweep:
         if what == "effects":
             from ablate.figures.effects import effects
 
-            return effects(self.effects(chosen).contrasts)
+            found = self.effects(chosen).contrasts
+            if not found:
+                raise ConfigError("No effect to plot: no two levels have runs with a result and the same seed.")
+            return effects(found)
         from ablate.figures.interactions import interactions
 
         frame = self.frame()

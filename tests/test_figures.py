@@ -127,6 +127,15 @@ def test_plot_names_the_plots_that_there_are(tmp_path: Path) -> None:
         recorded(tmp_path, {}, seeds=1).effects()
 
 
+def test_plot_says_why_there_is_nothing_to_plot(tmp_path: Path) -> None:
+    none = recorded(tmp_path / "none", {"norm": ["bn", "none"]}, seeds=1, failed=[(0, 0), (1, 0)])
+    with pytest.raises(ConfigError, match="no run has a curve yet"):
+        none.plot("curves")
+    half = recorded(tmp_path / "half", {"norm": ["bn", "none"]}, seeds=1, failed=[(1, 0)])
+    with pytest.raises(ConfigError, match="no two levels have runs with a result and the same seed"):
+        half.plot("effects")
+
+
 def test_a_sweep_in_a_notebook_is_a_small_table_of_arms_that_escapes_what_users_named(tmp_path: Path) -> None:
     sweep = recorded(tmp_path, {"norm": ["<script>", "none"]}, name="a&b", failed=[(0, 0)])
     table = sweep._repr_html_()
