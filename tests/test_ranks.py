@@ -66,7 +66,7 @@ def sabotaged() -> Iterator[None]:
 def others() -> list[str]:
     """Return the processes of other devices that this test run has started."""
     listed = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "args"], capture_output=True, text=True).stdout
-    return [line for line in listed.splitlines() if "ablate.training.other" in line]
+    return [line for line in listed.splitlines() if "ablate.training.rank" in line]
 
 
 def alive(pid: int) -> bool:

@@ -95,7 +95,7 @@ class Other:
         self.rank = ranks.rank
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed in end()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "ablate.training.other"],
+            [sys.executable, "-m", "ablate.training.rank"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,

@@ -68,13 +68,13 @@ def run(
                 process_state(config.trainer.threads),
                 together(config, saved) as ranks,
             ):
-                _train(record, config, stop, saved, ranks)
+                train(record, config, stop, saved, ranks)
     if own and stop.requested:  # too late for the run, but whoever asked meant all that follows too
         raise KeyboardInterrupt
     return record
 
 
-def _train(record: Record, config: Config, stop: Stop, saved: Saved | None, ranks: Ranks | None) -> None:
+def train(record: Record, config: Config, stop: Stop, saved: Saved | None, ranks: Ranks | None) -> None:
     """Train the network and test its best weights, each of ``ranks`` on its share; the facts are left in ``record``."""
     facts = record.facts
     pl.seed_everything(config.seed, verbose=False)

@@ -14,7 +14,7 @@ from ablate.stop import Stop
 from ablate.training.process import process_state, quiet
 from ablate.training.ranks import Ranks
 from ablate.training.resume import Stopped
-from ablate.training.run import _train
+from ablate.training.run import train
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
         sys.stdout.flush()
         ranks.meet(config.trainer)
         try:
-            _train(open_record(config), config, Stop(), saved, ranks)
+            train(open_record(config), config, Stop(), saved, ranks)
         except Stopped:
             return
 
