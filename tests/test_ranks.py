@@ -115,7 +115,7 @@ def test_a_device_that_fails_fails_the_run(short_config: Maker, sabotaged: None,
 
 
 def test_a_stopped_run_goes_on_on_both_devices(short_config: Maker) -> None:
-    settings = ("trainer.max_steps=300", "trainer.validations=2", "data.batch_size=16", *TWO)
+    settings = ("trainer.max_steps=300", "trainer.validations=2", "data.batch_size=15", "reg=dropout", *TWO)
     config = short_config(*settings)
     stop = Stop()
 
@@ -137,7 +137,9 @@ def test_a_stopped_run_goes_on_on_both_devices(short_config: Maker) -> None:
     assert record.status is Status.finished
     assert [attempt.from_step > 0 for attempt in record.facts.attempts] == [False, True]
     straight = ablate.run(short_config(*settings, "name=straight"))
-    assert record.curves()["val/loss"].tolist() == straight.curves()["val/loss"].tolist()
+    # a share of 8 and one of 7 examples draw unequally many numbers: each process goes on with its own
+    for name in ("val/loss", "train/loss"):
+        assert record.curves()[name].tolist() == straight.curves()[name].tolist()
 
 
 def test_shares_of_a_batch_are_the_batch() -> None:
