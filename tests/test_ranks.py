@@ -25,6 +25,7 @@ from ablate.record import open_record
 from ablate.registry import registry
 from ablate.stop import Stop
 from ablate.techniques import Regularizer
+from ablate.training import ranks
 from ablate.training.run import run
 
 Maker = Callable[..., Config]
@@ -32,13 +33,15 @@ TWO = ("trainer.devices=2", "trainer.accelerator=cpu")
 
 
 class Sabotage(pl.Callback):
-    """Fails, or waits for its end, on the second device."""
+    """Fails or is ended on the second device, or prints more than a pipe holds."""
 
     def __init__(self, how: str) -> None:
         self.how = how
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        if trainer.global_step == 2 and trainer.global_rank == 1:
+        if self.how == "prints":
+            print("x" * 2**17)
+        elif trainer.global_step == 2 and trainer.global_rank == 1:
             if self.how == "raises":
                 raise ValueError("planted")
             os.kill(os.getpid(), signal.SIGKILL)
@@ -114,6 +117,22 @@ def test_a_device_that_fails_fails_the_run(short_config: Maker, sabotaged: None,
     assert not torch.distributed.is_initialized()
 
 
+def test_a_device_may_print(short_config: Maker, sabotaged: None) -> None:
+    config = short_config(*TWO, "reg=sabotaged", "reg.sabotaged.how=prints", "trainer.max_steps=3")
+    assert ablate.run(config).status is Status.finished
+
+
+def test_a_device_that_never_comes_fails_the_run_at_once(
+    short_config: Maker, sabotaged: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # it says that it is ready, and is gone
+    code = "import os; os.write(1, b'!'); raise SystemExit('planted')"
+    monkeypatch.setattr(ranks, "_COMMAND", [sys.executable, "-c", code])
+    with pytest.raises(RuntimeError, match="device 1: planted"):
+        ablate.run(short_config(*TWO))
+    assert others() == []
+
+
 def test_a_stopped_run_goes_on_on_both_devices(short_config: Maker) -> None:
     settings = ("trainer.max_steps=300", "trainer.validations=2", "data.batch_size=15", "reg=dropout", *TWO)
     config = short_config(*settings)
@@ -171,7 +190,9 @@ def test_what_several_devices_cannot_do_is_refused(short_config: Maker) -> None:
 
     assert "strategy=ddp needs several devices" in refused("trainer.strategy=ddp")
     assert "strategy must be one of auto, ddp" in refused("trainer.strategy=fsdp", "trainer.devices=2")
-    assert "has no example for some" in refused("data.batch_size=1", *TWO)
+    assert "data.batch_size=1 has no example for some" in refused("data.batch_size=32,1", *TWO)
+    with pytest.raises(ablate.AblateError, match="has no example for some"):
+        ablate.run(short_config("data.batch_size=1", *TWO))
     with pytest.raises(ablate.AblateError, match="steps its optimizers itself"):
         ablate.run(ablate.compose(["model=gan", "data=gaussians", "trainer.max_steps=2", *TWO]))
     assert others() == []

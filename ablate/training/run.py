@@ -24,7 +24,7 @@ from ablate.training.attempt import recorded
 from ablate.training.checkpoints import BestWeights, Saved, WholeFiles, load, usable
 from ablate.training.logger import CurveLogger, EventLogger
 from ablate.training.process import process_state, quiet
-from ablate.training.ranks import Ranks, check, together
+from ablate.training.ranks import Ranks, together
 from ablate.training.resume import Resume
 
 EVALUATION_BATCH = 1024  # evaluation needs no gradients: larger batches, fewer calls
@@ -161,7 +161,6 @@ def machine(t: TrainerConfig) -> dict[str, Any]:
 
 def check_machine(config: Config) -> None:
     """Raise ``ConfigError`` for an accelerator or precision that Lightning does not know or the machine has not."""
-    check(config)
     with quiet():
         try:
             pl.Trainer(**machine(config.trainer), logger=False, enable_checkpointing=False)
