@@ -46,6 +46,13 @@ def test_a_record_says_all_that_composes_its_run(settings: list[str]) -> None:
     assert again.arm_hash == config.arm_hash
 
 
+def test_a_run_on_several_devices_is_done_again_by_the_same_strategy(short_config: Maker) -> None:
+    record = open_record(short_config("trainer.devices=2", "trainer.strategy=ddp"))
+    record.folder.mkdir(parents=True)
+    (record.folder / "config.yaml").write_text("trainer: {strategy: ddp}", encoding="utf-8")
+    assert "trainer.strategy='ddp'" in overrides_of(record)
+
+
 @pytest.mark.parametrize(
     "value", ["", "a", "null", "1e5", "it's", "a\\", "a\\'b", "a,b=[c]{d}", None, True, 3, 0.1, [1, "x"], {"k": [0.5]}]
 )

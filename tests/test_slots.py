@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import ablate
+from ablate.engines import local
+from ablate.engines.planned import PlannedRun
 from ablate.engines.slots import Slot, gpu_names, quota, slots, usable_processors
 
 
@@ -43,6 +46,18 @@ def test_with_gpus_all_are_taken_once_before_any_twice(workers: str, runs: int, 
     assert made == [Slot(name) for name in expected]
     assert made[0].environment == {"CUDA_VISIBLE_DEVICES": "a"}
     assert Slot().environment == {}
+
+
+def test_a_run_on_several_devices_has_as_many_gpus_for_itself() -> None:
+    made = slots("auto", runs=9, threads=2, processors=1, gpus=list("abcde"), runs_per_gpu=2, devices=2)
+    assert made == [Slot("a,b"), Slot("c,d")]
+    assert made[1].environment == {"CUDA_VISIBLE_DEVICES": "c,d"}
+
+
+def test_every_device_of_a_run_has_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "usable_processors", lambda: 12)
+    config = ablate.compose(["trainer.devices=3", "trainer.threads=2", "trainer.accelerator=cpu"])
+    assert local.LocalEngine().slots([PlannedRun(config, ())] * 9) == [Slot()] * 2
 
 
 def test_gpus_are_called_as_this_process_sees_them() -> None:

@@ -81,10 +81,11 @@ class LocalEngine:
         return slots(
             self.workers,
             runs=len(runs),
-            threads=max((trainer.threads for trainer in trainers), default=1),
+            threads=max((trainer.threads * trainer.devices for trainer in trainers), default=1),
             processors=usable_processors(),
             gpus=gpu_names(torch.cuda.device_count() if with_gpu else 0, os.environ.get(VISIBLE)),
             runs_per_gpu=self.runs_per_gpu,
+            devices=max((trainer.devices for trainer in trainers), default=1),
         )
 
 

@@ -13,7 +13,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 @dataclass(frozen=True)
 class Slot:
-    """A place to train at: a GPU by the name that CUDA knows it by, or a share of the processors."""
+    """A place to train at: GPUs by the names that CUDA knows them by, or a share of the processors."""
 
     gpu: str | None = None
 
@@ -24,13 +24,24 @@ class Slot:
 
 
 def slots(
-    workers: str, *, runs: int, threads: int, processors: int, gpus: Sequence[str] = (), runs_per_gpu: int = 1
+    workers: str,
+    *,
+    runs: int,
+    threads: int,
+    processors: int,
+    gpus: Sequence[str] = (),
+    runs_per_gpu: int = 1,
+    devices: int = 1,
 ) -> list[Slot]:
     """Return the slots for ``runs``: at most ``workers``, and on ``gpus`` at most ``runs_per_gpu`` on each.
 
-    ``auto`` takes all GPUs or, without any, as many processes as have ``threads`` processors each.
+    ``auto`` takes all GPUs or, without any, as many processes as have ``threads`` processors each, those of all
+    devices of a run. A run on several ``devices`` has as many GPUs, for itself.
     """
-    places = [Slot(gpu) for _ in range(runs_per_gpu) for gpu in gpus]  # all GPUs once before any twice
+    if devices > 1:
+        places = [Slot(",".join(gpus[i : i + devices])) for i in range(0, len(gpus) - devices + 1, devices)]
+    else:
+        places = [Slot(gpu) for _ in range(runs_per_gpu) for gpu in gpus]  # all GPUs once before any twice
     wanted = max(1, processors // threads) if workers == "auto" else int(workers)
     if not places:
         return [Slot()] * min(wanted, runs)

@@ -22,6 +22,7 @@ from ablate.sweeps.arms import Composer, PlannedArm
 from ablate.sweeps.arranged import Arranged, arranged
 from ablate.sweeps.idle import Prober, refuse_idle_factors, refuse_idle_settings
 from ablate.sweeps.tuning import Tuning, tuning_of
+from ablate.training.ranks import check_shares
 from ablate.training.run import check_machine, machine
 
 
@@ -89,6 +90,8 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
     seeds = composer.seeds or (arms[0].config.seed,)
     configs = [arm.config for arm in arms]
     _refuse_mixed_metrics(configs)
+    for config in configs:
+        check_shares(config)
     for config in {str(machine(config.trainer)): config for config in configs}.values():
         check_machine(config)
     for config, seed in itertools.product(configs, seeds):

@@ -108,7 +108,7 @@ def usable(record: Record) -> Saved | None:
         record.set_aside(LAST, str(error))
         return None
     kept = content.get(KEY)
-    if kept is None:  # of an earlier version, which did not go on from any
+    if kept is None or not (kept["ended"] or "ranks" in kept):  # of an earlier version
         return None
     if kept["identity"] != identity(record):
         record.set_aside(LAST, f"it is of another run, {kept['identity']}")

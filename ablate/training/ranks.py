@@ -11,7 +11,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import IO
 
 import torch
@@ -24,6 +26,10 @@ from ablate.session import pack
 from ablate.training.checkpoints import Saved
 
 _HERE = "127.0.0.1"
+_COMMAND = [sys.executable, "-m", "ablate.training.rank"]
+_POLL_SECONDS = 0.02
+_MEET_SECONDS = 120.0
+"""How long the processes may take to meet once all are ready."""
 _END_SECONDS = 30.0
 """How long the others may take to end once the first has."""
 
@@ -77,15 +83,26 @@ class Ranks(ClusterEnvironment):
         """There is one machine."""
         return 0
 
-    def meet(self, trainer: TrainerConfig) -> None:
-        """Wait for the others; from here on the death of one is an error in all."""
+    def meet(self, trainer: TrainerConfig, look: Callable[[], None] = lambda: None) -> None:
+        """Wait for the others; from here on the death of one is an error in all.
+
+        The first process calls ``look`` while it waits, which raises where one of them has ended. Raises
+        ``RuntimeError`` where they do not come.
+        """
         on_gpu = trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         if on_gpu:
             torch.cuda.set_device(self.rank)
-        address = f"tcp://{_HERE}:{self.port}"
-        dist.init_process_group(
-            "nccl" if on_gpu else "gloo", init_method=address, rank=self.rank, world_size=self.world
+        store = dist.TCPStore(
+            _HERE, self.port, is_master=self.rank == 0, timeout=timedelta(seconds=_MEET_SECONDS), wait_for_workers=False
         )
+        come, limit = store.add("come", 1), time.monotonic() + _MEET_SECONDS
+        while self.rank == 0 and come < self.world:
+            look()
+            if time.monotonic() > limit:
+                raise RuntimeError(f"Only {come} of {self.world} processes have come within {_MEET_SECONDS:.0f} s.")
+            time.sleep(_POLL_SECONDS)
+            come = store.add("come", 0)
+        dist.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=self.rank, world_size=self.world)
 
 
 class Other:
@@ -95,7 +112,7 @@ class Other:
         self.rank = ranks.rank
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed in end()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "ablate.training.other"],
+            _COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
@@ -145,6 +162,7 @@ def together(config: Config, saved: Saved | None) -> Iterator[Ranks | None]:
     if world == 1:
         yield None
         return
+    check_shares(config)
     with socket.socket() as probe:
         probe.bind((_HERE, 0))
         port = probe.getsockname()[1]
@@ -155,7 +173,7 @@ def together(config: Config, saved: Saved | None) -> Iterator[Ranks | None]:
         for other in others:
             other.await_ready()
         ranks = Ranks(0, world, port)
-        ranks.meet(config.trainer)
+        ranks.meet(config.trainer, lambda: _look(others))
         yield ranks
         patience = _END_SECONDS
     except RuntimeError as error:
@@ -170,12 +188,19 @@ def together(config: Config, saved: Saved | None) -> Iterator[Ranks | None]:
             dist.destroy_process_group()
 
 
+def _look(others: Sequence[Other]) -> None:
+    """Raise ``RuntimeError`` where one of them has ended."""
+    for other in others:
+        if cause := other.failure(0):
+            raise RuntimeError(cause)
+
+
 def _of_connection(text: str) -> bool:
     """Whether this is what a process says when another is gone."""
     return any(word in text.lower() for word in ("gloo", "nccl", "connection", "torch.distributed"))
 
 
-def check(config: Config) -> None:
+def check_shares(config: Config) -> None:
     """Raise ``ConfigError`` for a run that several devices cannot share."""
     devices, batch = config.trainer.devices, config.data.batch_size
     if batch != "all" and int(batch) < devices:

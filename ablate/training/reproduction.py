@@ -24,7 +24,7 @@ from ablate.training.checkpoints import load as load_checkpoint
 from ablate.training.run import run
 
 _TIMES = frozenset({"time/step"})
-_WHERE = ("accelerator", "threads")
+_WHERE = ("accelerator", "strategy", "threads")
 """Trainer settings that are no part of an arm, but decide how numbers are rounded."""
 
 

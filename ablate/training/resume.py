@@ -13,6 +13,7 @@ import time
 from typing import Any, cast
 
 import lightning.pytorch as pl
+import torch.distributed as dist
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
@@ -67,8 +68,11 @@ class Resume(Callback):
         if self._loaded is not None and isinstance(batches := trainer.train_dataloader, Batches):
             # Lightning forgets to where the schedule had to know the number of batches before
             batches.load_state_dict(self._loaded["batches"])
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self.handler)
+        self._take_back()
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take SIGTERM back from Lightning, which registers its own handler for the test anew."""
+        self._take_back()
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -76,8 +80,9 @@ class Resume(Callback):
         """Restore what is restored last, or save what is due."""
         module = cast(AblationModule, pl_module)
         if self._loaded is not None:
-            set_random_state(self._loaded["random"], _roots(trainer, self))
-            module.interval = _interval(self._loaded["interval"], module)
+            own = self._loaded["ranks"][trainer.global_rank]
+            set_random_state(own["random"], _roots(trainer, self))
+            module.interval = _interval(own["interval"], module)
             trainer.fit_loop.epoch_loop._batches_that_stepped = self._loaded["stepped"]
             self._loaded = None
         if batch_idx % trainer.accumulate_grad_batches:
@@ -103,6 +108,10 @@ class Resume(Callback):
         trainer.save_checkpoint(self.path)
         self._ended = None
 
+    def _take_back(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self.handler)
+
     def _save(self, trainer: pl.Trainer) -> None:
         self._between_batches = True
         try:
@@ -127,8 +136,10 @@ class Resume(Callback):
             checkpoint[KEY] = kept | self._ended | {"diverged": module.diverged}
         elif self._between_batches:
             checkpoint[KEY] = kept | {
-                "random": random_state(_roots(trainer, self)),
-                "interval": _kept(module.interval),
+                "ranks": _of_all(
+                    {"random": random_state(_roots(trainer, self)), "interval": _kept(module.interval)},
+                    trainer.world_size,
+                ),
                 "stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,
             }
             _unbegin(checkpoint["loops"]["fit_loop"])
@@ -155,6 +166,14 @@ def _roots(trainer: pl.Trainer, own: Callback) -> list[object]:
     return [trainer.lightning_module, *others, *trainer.optimizers]
 
 
+def _of_all(own: dict[str, Any], world: int) -> list[dict[str, Any]]:
+    """Return what each process keeps for itself, in the order of their ranks; all of them have to call this."""
+    kept = [own] * world
+    if world > 1:
+        dist.all_gather_object(kept, own)
+    return kept
+
+
 def _unbegin(loop: dict[str, Any]) -> None:
     """Change the state of Lightning's loop from "a batch has been fetched" to "a batch is to be fetched"."""
     progress = loop["epoch_loop.batch_progress"]
@@ -167,7 +186,9 @@ def _unbegin(loop: dict[str, Any]) -> None:
 
 def _kept(interval: Interval) -> dict[str, Any]:
     elapsed = time.perf_counter() - interval.started
-    return {**vars(interval), "sums": dict(interval.sums), "started": elapsed}
+    sums = {name: total.cpu() for name, total in interval.sums.items()}  # a process may not reach another's device
+    norm = None if interval.grad_norm is None else interval.grad_norm.cpu()
+    return {**vars(interval), "sums": sums, "grad_norm": norm, "started": elapsed}
 
 
 def _interval(kept: dict[str, Any], module: AblationModule) -> Interval:

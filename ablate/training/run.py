@@ -25,7 +25,7 @@ from ablate.training.checkpoints import BestWeights, Saved, WholeFiles, load, us
 from ablate.training.diagnostics import Diagnostics, LayerLog
 from ablate.training.logger import CurveLogger, EventLogger
 from ablate.training.process import process_state, quiet
-from ablate.training.ranks import Ranks, check, together
+from ablate.training.ranks import Ranks, together
 from ablate.training.resume import Resume
 
 EVALUATION_BATCH = 1024  # evaluation needs no gradients: larger batches, fewer calls
@@ -71,13 +71,13 @@ def run(
                 process_state(config.trainer.threads),
                 together(config, saved) as ranks,
             ):
-                _train(record, config, stop, saved, ranks)
+                train(record, config, stop, saved, ranks)
     if own and stop.requested:  # too late for the run, but whoever asked meant all that follows too
         raise KeyboardInterrupt
     return record
 
 
-def _train(record: Record, config: Config, stop: Stop, saved: Saved | None, ranks: Ranks | None) -> None:
+def train(record: Record, config: Config, stop: Stop, saved: Saved | None, ranks: Ranks | None) -> None:
     """Train the network and test its best weights, each of ``ranks`` on its share; the facts are left in ``record``."""
     facts = record.facts
     pl.seed_everything(config.seed, verbose=False)
@@ -166,7 +166,6 @@ def machine(t: TrainerConfig) -> dict[str, Any]:
 
 def check_machine(config: Config) -> None:
     """Raise ``ConfigError`` for an accelerator or precision that Lightning does not know or the machine has not."""
-    check(config)
     with quiet():
         try:
             pl.Trainer(**machine(config.trainer), logger=False, enable_checkpointing=False)

@@ -14,12 +14,14 @@ from ablate.stop import Stop
 from ablate.training.process import process_state, quiet
 from ablate.training.ranks import Ranks
 from ablate.training.resume import Stopped
-from ablate.training.run import _train
+from ablate.training.run import train
 
 
 def main() -> None:
     """Take the run from standard input and train it together with the first process, which has started this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ready = os.dup(1)
+    os.dup2(2, 1)  # a file: nobody reads on from the pipe, and what a plugin prints would fill it
     source = sys.stdin.buffer
     config, saved, *place = unpack(source.read(int.from_bytes(source.read(8))))
     ranks = Ranks(*place)
@@ -30,11 +32,11 @@ def main() -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     with quiet(), process_state(config.trainer.threads):
-        sys.stdout.write("!")
-        sys.stdout.flush()
+        os.write(ready, b"!")
+        os.close(ready)
         ranks.meet(config.trainer)
         try:
-            _train(open_record(config), config, Stop(), saved, ranks)
+            train(open_record(config), config, Stop(), saved, ranks)
         except Stopped:
             return
 
