@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import traceback
 
 from ablate import transfer
 from ablate.config import Config
@@ -36,6 +37,11 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
     except AblateError:
         raise
     except (ValueError, RuntimeError) as error:
+        if (technique := _culprit(error, config)) is not None:
+            raise ConfigError(
+                f"{technique} cannot be built: {type(error).__name__}: {str(error).rstrip('.')}. "
+                "Leave it out, or mend it."
+            ) from error
         raise ConfigError(
             f"model={config.choices()['model']} on data={config.choices()['data']}: {str(error).rstrip('.')}."
         ) from error
@@ -61,6 +67,15 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
     if not module.automatic_optimization:
         refuse_automatic(config)
     return module
+
+
+def _culprit(error: BaseException, config: Config) -> str | None:
+    """Return the technique in whose method an error was raised; None where it was the model, or none of them."""
+    own = {id(technique): key for key, technique in config.techniques().items() if key != "model"}
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        if (key := own.get(id(frame.f_locals.get("self")))) is not None:
+            return f"{key.replace('.', '=')}" if "." in key else f"{key}={config.choices()[key]}"
+    return None
 
 
 def refuse_misfit(config: Config) -> None:

@@ -62,4 +62,6 @@ def sync(path: Path) -> None:
 
 def unwritable(folder: Path, error: OSError) -> RecordError:
     """Return the error to raise for a folder that cannot be written."""
-    return RecordError(f"{folder} cannot be written ({error.strerror}). Choose another output_dir.")
+    return RecordError(
+        f"{folder} cannot be written ({error.strerror}). Mend that and call again, or choose another output_dir."
+    )

@@ -117,4 +117,4 @@ def explain(error: BaseException) -> str:
     if isinstance(cause, OmegaConfBaseException):
         text = str(cause.msg or cause).splitlines()[0].rstrip(".")
         return f"{cause.full_key}: {text}." if cause.full_key else f"{text}."
-    return " ".join(str(error).split())
+    return " ".join(str(error).partition("Config search path")[0].split())

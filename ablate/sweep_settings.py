@@ -5,6 +5,7 @@ None of them is part of a run's identity: a run is the same whoever asked for it
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from enum import Enum
@@ -53,7 +54,7 @@ class SweepSettings:
     baseline: dict[str, str] = field(default_factory=dict)
     resolution: Resolution | None = None
     tune: list[str] = field(default_factory=list)
-    tune_seeds: int = 3
+    tune_seeds: int | None = None
     dry_run: bool = False
     retry: Retry = Retry.failed
     fail_fast: bool = False
@@ -65,6 +66,10 @@ class SweepSettings:
 
     def __post_init__(self) -> None:
         at_least(1, tune_seeds=self.tune_seeds, runs_per_gpu=self.runs_per_gpu)
+        if self.tune_seeds is not None and not self.tune:
+            raise ValueError("tune_seeds belongs to tune; drop it, or add tune=lr")
+        if self.target is not None and not math.isfinite(self.target):
+            raise ValueError(f"target must be a finite number, not {self.target}")
         if not re.fullmatch(r"auto|\d+", self.workers):
             raise ValueError(f"workers must be auto or a whole number, not {self.workers}; 0 trains in this process")
         if self.baseline and self.design is not Design.ofat:

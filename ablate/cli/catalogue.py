@@ -77,7 +77,7 @@ def _plain_settings() -> list[tuple[str, str, str]]:
         "baseline": "design=ofat: where it starts, {norm:none}; by default each factor's first level",
         "resolution": "design=fractional: III, IV, V or plackett_burman; by default IV",
         "tune": "parameters of which each arm gets its own value: lr, or opt.lr,reg.l2.weight",
-        "tune_seeds": "how many seeds, none of them reported, that is decided on",
+        "tune_seeds": "how many seeds, none of them reported, that is decided on; by default 3",
         "dry_run": "print the plan and how long it would take; train nothing",
         "retry": "none, failed or all: which runs that ended badly are tried again; all: those that diverged, too",
         "fail_fast": "whether the first failure stops the sweep",

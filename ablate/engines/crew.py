@@ -108,7 +108,7 @@ def epitaph(status: int | None) -> str:
     except ValueError:
         name = f"signal {-status}"
     reasons = {
-        "SIGKILL": ", which is what the system does when memory runs out",
+        "SIGKILL": ", perhaps because memory ran out",
         "SIGSEGV": ", a fault in native code",
     }
     return f"its process was ended by {name}{reasons.get(name, '')}"

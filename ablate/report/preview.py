@@ -64,11 +64,11 @@ def print_preview(preview: Preview) -> None:
         table.add_row(*levels, str(arm.runs), str(arm.finished), f"{arm.seconds:.1f}")
     out.print(table)
     runs, finished = sum(arm.runs for arm in preview.arms), sum(arm.finished for arm in preview.arms)
-    seeds = f"{len(preview.seeds)} seed{'s' * (len(preview.seeds) > 1)}"
+    seeds = _count(len(preview.seeds), "seed")
     if preview.at_most is None:
         out.print(
-            f"{escape(preview.name)}: design={preview.design}, {len(preview.arms)} arms × {seeds} = {runs} runs, "
-            f"{finished} finished, {runs - finished} to train."
+            f"{escape(preview.name)}: design={preview.design}, {_count(len(preview.arms), 'arm')} × {seeds} = "
+            f"{_count(runs, 'run')}, {finished} finished, {runs - finished} to train."
         )
     else:
         out.print(
@@ -80,7 +80,10 @@ def print_preview(preview: Preview) -> None:
         out.print(f"Tuning comes first: {tuning.runs} runs on seeds {seeds}, {tuning.finished} finished.")
         for grid in tuning.grids:
             out.print(f"  {escape(grid)}", soft_wrap=True)
-    workers = f"on {preview.workers} worker{'s' * (preview.workers > 1)}"
-    where = "in this process" if preview.workers == 0 else workers
+    where = "in this process" if preview.workers == 0 else f"on {_count(preview.workers, 'worker')}"
     out.print(f"About {duration_text(preview.seconds)} {where}, from a few measured steps and from runs of before.")
     out.print("Nothing was trained. Leave dry_run out to train it.")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"

@@ -50,10 +50,11 @@ def introduce(warnings: Sequence[str] = (), notes: Sequence[str] = (), transfers
         out.print(escape(text), soft_wrap=True)
 
 
-def announce(title: str, total: int, missing: int) -> None:
-    """Say how many runs are about to be trained, and how many are done already."""
+def announce(title: str, total: int, missing: int, failed: int = 0) -> None:
+    """Say how many runs are about to be trained, how many are done already, and how many failed and are left so."""
     if missing == 0:
-        text = f"{_runs(total)}, all done before: nothing to train."
+        done = "all done before" if not failed else f"{total - failed} done and {failed} failed before"
+        text = f"{_runs(total)}, {done}: nothing to train."
     else:
         before = f", {total - missing} done before" if missing < total else ""
         text = f"{_runs(total)}{before}. Training {missing}."

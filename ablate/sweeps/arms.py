@@ -70,6 +70,9 @@ class Composer:
         """Return the arm of ``levels``, with the values that tuning gave it."""
         config = dataclasses.replace(self.config(levels, tuned=tuned))
         config.name = config.name or name
+        if tuned:
+            said = [config.label or ""] if config.label != "default" else []
+            config.label = ",".join([*said, *(f"{key}={value}" for key, value in tuned.items())])
         return PlannedArm(levels, config, self._texts(levels, self.fixed, tuned or {}), self._typed)
 
     def config(self, levels: Arm, *, tuned: Mapping[str, str] | None = None) -> Config:

@@ -12,6 +12,7 @@ from ablate.engines import processes
 from ablate.engines.engine import Engine
 from ablate.engines.local import engine_for
 from ablate.errors import ConfigError
+from ablate.facts import FAILURES
 from ablate.record import find
 from ablate.registry import registry
 from ablate.report.hparams import write_hparams
@@ -42,6 +43,7 @@ def sweep(arguments: Sequence[str] = ()) -> Sweep:
     with config_loader() as loader:
         plan = make_plan(arguments, loader, sweep=True)
         if plan.settings.dry_run:
+            introduce(plan.warnings, plan.arrangement.notes, plan.transfers)
             print_preview(preview(plan))
             return Rounds(plan).results()
         return execute(plan, engine_for(plan.settings))
@@ -72,7 +74,8 @@ def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> None:
     """Train what is missing of a round; what other processes are training is waited for at the end."""
     settings = rounds.plan.settings
     missing = each.missing(settings.retry)
-    announce(each.title, len(each.runs), len(missing))
+    failed = 0 if missing else sum(run.record().status in FAILURES for run in each.runs)
+    announce(each.title, len(each.runs), len(missing), failed)
     live = not any(run.config.trainer.progress for run in missing)  # which shows a bar of its own
     watch = Progress(
         rounds.results(), len(missing), stop, live=live, quiet=settings.quiet, fail_fast=settings.fail_fast

@@ -21,7 +21,7 @@ from ablate.sweep_settings import SweepSettings
 from ablate.sweeps.arms import Composer, PlannedArm
 from ablate.sweeps.arranged import Arranged, arranged
 from ablate.sweeps.idle import Prober, refuse_idle_factors, refuse_idle_settings
-from ablate.sweeps.tuning import Tuning, tuning_of
+from ablate.sweeps.tuning import TUNING_SEEDS, Tuning, tuning_of
 from ablate.training.ranks import check_shares
 from ablate.training.run import check_machine, machine
 
@@ -79,6 +79,8 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
     parsed = list({s.key: s for s in parsed}.values())  # of a key given twice the last counts
     of_sweep = overrides.sweep_settings(parsed)
     settings = [s for s in parsed if s.key not in overrides.OF_SWEEP]
+    if not sweep and (wrong := [s.text for s in parsed if s.key in ("design", "tune")]):
+        raise ConfigError(f"{wrong[0]}: a single run has one arm. Add -m, or drop it.")
     _check_seeds(settings)
     tuned = override_checks.full_keys(of_sweep.tune)
     composer = Composer(settings, loader, tuned=tuned, presets=presets, typed=typed)
@@ -107,7 +109,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
         seeds=seeds,
         arms=arms,
         arrangement=arrangement,
-        tuning=tuning_of(tuned, settings, of_sweep.tune_seeds, arms, composer),
+        tuning=tuning_of(tuned, settings, of_sweep.tune_seeds or TUNING_SEEDS, arms, composer),
         composer=composer,
         settings=of_sweep,
         warnings=tuple(dict.fromkeys(warnings)),

@@ -20,7 +20,8 @@ def preview(plan: Plan) -> Preview:
     arms, left = [], []
     for arm in plan.arms:
         each, runs = seconds[arm.config.arm_hash], [arm.run(seed) for seed in plan.seeds]
-        arms.append(ArmPreview(arm.levels, len(runs), len(runs) - len(_unfinished(runs)), each))
+        finished = 0 if plan.tuning else len(runs) - len(_unfinished(runs))  # tuning makes them other runs
+        arms.append(ArmPreview(arm.levels, len(runs), finished, each))
         # what tuning changes about a run is not how long it takes, but it makes it another run
         left += [each] * len(_unfinished(_tuning_runs(plan, arm)))
         left += [each] * (len(runs) if plan.tuning else len(_unfinished(runs)))
@@ -48,7 +49,11 @@ def preview(plan: Plan) -> Preview:
 def _tuning(plan: Plan) -> TuningPreview | None:
     if plan.tuning is None:
         return None
-    grids = {f"{key}: {' '.join(grid)}": None for arm in plan.arms for key, grid in plan.tuning.grid(arm).items()}
+    grids: dict[str, None] = {}
+    for arm in plan.arms:
+        for key, grid in plan.tuning.grid(arm).items():
+            kind = key.partition(".")[0]
+            grids[f"{key} of {kind}={arm.config.choices()[kind]}: {' '.join(grid)}"] = None
     runs = _tuning_runs(plan, *plan.arms)
     return TuningPreview(len(runs), len(runs) - len(_unfinished(runs)), list(grids), plan.tuning.seeds)
 

@@ -24,6 +24,9 @@ from ablate.sweeps.arms import Composer, PlannedArm
 FOLDER = "-tuning"
 """What the folder of the tuning runs adds to the name of the sweep's."""
 
+TUNING_SEEDS = 3
+"""How many seeds are tuned on when nothing is said."""
+
 Values = tuple[str, ...]
 """One value for each tuned parameter that an arm has."""
 
@@ -49,8 +52,7 @@ class Tuning:
         for values in itertools.product(*grid.values()):
             tuned = dict(zip(grid, values, strict=True))
             candidate = self.composer.plan(arm.levels, tuned=tuned)
-            said = ",".join([*([] if arm.config.label == "default" else [arm.config.label or ""]), *_texts(tuned)])
-            own = dataclasses.replace(candidate.config, name=arm.config.folder_name + FOLDER, label=said)
+            own = dataclasses.replace(candidate.config, name=arm.config.folder_name + FOLDER)
             found[values] = [dataclasses.replace(candidate, config=own).run(seed) for seed in self.seeds]
         return found
 
@@ -81,11 +83,15 @@ def tuning_of(
     if not keys:
         return None
     given = {key: next((s.levels for s in settings if s.key == key), ()) for key in keys}
+    if alone := [key for key, levels in given.items() if len(levels) == 1]:
+        raise ConfigError(f"tune={alone[0]}: one value, {given[alone[0]][0]}, decides nothing. Give several, or none.")
     reported = composer.seeds or (arms[0].config.seed,)
     tuning = Tuning(given, tuple(tuning_seeds(reported, seeds)), composer)
     had = {key for arm in arms for key in tuning.grid(arm)}
     if unknown := [key for key in keys if key not in had]:
-        raise ConfigError(f"tune={unknown[0]}: no arm of this sweep has that parameter. Drop it.")
+        raise ConfigError(
+            f"tune={unknown[0]}: no arm of this sweep has that parameter. Drop it, or choose an option that has it."
+        )
     return tuning
 
 
@@ -96,7 +102,3 @@ def _around(key: str, arm: PlannedArm) -> Sequence[str]:
             f"tune={key}: its default, {value}, has no neighbours to try. Give the values: {key}=…,…,… tune={key}."
         )
     return grid_around(value)
-
-
-def _texts(tuned: Mapping[str, str]) -> list[str]:
-    return [f"{key}={value}" for key, value in tuned.items()]
