@@ -58,7 +58,7 @@ def weights(record: Record) -> dict[str, Tensor]:
         (nn.Tanh(), lambda x: 1 - x.tanh().square()),
         (nn.Dropout(0.5), torch.ones_like),
     ],
-    ids=str,
+    ids=("relu", "relu in place", "sigmoid", "tanh", "dropout"),
 )
 def test_the_slope_is_the_derivative(activation: nn.Module, derivative: Callable[[Tensor], Tensor]) -> None:
     x = normal(5, 7)

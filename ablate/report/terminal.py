@@ -17,14 +17,11 @@ from ablate.report.decisions import decisions
 from ablate.report.style import console, level_text, number_text
 from ablate.results import Sweep, summary
 
-_FULL = 90
-"""Columns that the whole table needs; a narrower terminal shows the seeds, steps and best metric only."""
+_LEVEL, _HEAD = 24, 8
+"""A level is broken beyond so many columns, the name of its factor, where there is no room, beyond so many."""
 
 _LISTED = 10
 """So many of the runs that ended badly are listed."""
-
-_NUMBERS = 73
-"""Columns that the table needs beside the factors; these share what is left."""
 
 STYLES = {
     Status.finished: "green",
@@ -110,37 +107,49 @@ def print_sweep(sweep: Sweep) -> None:
 
 
 def arms_table(sweep: Sweep) -> Table:
-    """Return one row per arm: means over its seeds, best first; a standard deviation from two seeds on."""
+    """Return one row per arm: means over its seeds, best first; a standard deviation from two seeds on.
+
+    Columns that the terminal has no room for are left out, and named beneath.
+    """
     frame = sweep.frame()
-    metric = sweep.metric
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    room = max(6, (console().width - _NUMBERS) // max(1, len(sweep.factors)) - 3)
-    for label in sweep.factors:
-        widest = max(len(level_text(level)) for level in [label, *frame[label]])
-        table.add_column(label, overflow="fold", min_width=min(widest, room), max_width=room)
-    heads = ["seeds", "steps to target", f"best {metric}", f"final {metric}", "area val/loss", "seconds"]
-    if console().width < _FULL:
-        heads = heads[:3]
-    needed = sum(min(column.min_width or 0, room) + 3 for column in table.columns) + sum(len(h) + 3 for h in heads) + 9
-    for head in heads:
-        # Where one line of heads is too wide, rich would rather cut the last column than break them.
-        text = "\n".join(head.rsplit(" ", 1)) if needed > console().width else head
-        table.add_column(text, justify="right", overflow="fold")
     arms = list(_ranked(frame, sweep.higher_is_better))
+    levels = {factor: [level_text(arm.iloc[0][factor]) for arm in arms] for factor in sweep.factors}
     statuses = [Text.from_markup(_statuses(arm["status"])) for arm in arms]
-    table.add_column("status", no_wrap=True, min_width=max(text.cell_len for text in statuses))
-    for arm, status in zip(arms, statuses, strict=True):
-        first = arm.iloc[0]
-        cells = [
-            str(len(arm)),
-            _steps(arm, frame["steps"].max()),
-            _mean_and_deviation(arm["best"]),
-            _mean_and_deviation(arm["final"]),
-            number_text(arm["area"].mean()),
-            number_text(arm["seconds"].mean(), digits=1),
-        ]
-        levels = (escape(level_text(first[label])) for label in sweep.factors)
-        table.add_row(*levels, *cells[: len(heads)], status)
+    numbers = {
+        "seeds": [str(len(arm)) for arm in arms],
+        "steps to target": [_steps(arm, frame["steps"].max()) for arm in arms],
+        f"best {sweep.metric}": [_mean_and_deviation(arm["best"]) for arm in arms],
+        f"final {sweep.metric}": [_mean_and_deviation(arm["final"]) for arm in arms],
+        "area val/loss": [number_text(arm["area"].mean()) for arm in arms],
+        "seconds": [number_text(arm["seconds"].mean(), digits=1) for arm in arms],
+    }
+    widest = max(status.cell_len for status in statuses)
+
+    def of_factors(head: int) -> dict[str, int]:
+        return {factor: min(_LEVEL, max(map(len, [factor[:head], *cells]))) for factor, cells in levels.items()}
+
+    def needed(lines: int, head: int = _HEAD) -> int:
+        own = (max(map(len, [*name.rsplit(" ", lines - 1), *cells])) for name, cells in numbers.items())
+        return sum(width + 3 for width in (*of_factors(head).values(), *own, widest))
+
+    dropped = []
+    for name in ("seconds", f"final {sweep.metric}", "area val/loss", "steps to target"):
+        if needed(2) > console().width:
+            dropped.append(name)
+            del numbers[name]
+    widths = of_factors(_LEVEL if needed(2, _LEVEL) <= console().width else _HEAD)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for factor in sweep.factors:
+        table.add_column(factor, overflow="fold", min_width=widths[factor], max_width=widths[factor])
+    broken = needed(1, _LEVEL) > console().width  # rich would rather cut the last column than break heads
+    for head in numbers:
+        table.add_column("\n".join(head.rsplit(" ", 1)) if broken else head, justify="right", overflow="fold")
+    table.add_column("status", no_wrap=True, min_width=widest)
+    for row, status in enumerate(statuses):
+        cells = [escape(column[row]) for column in (*levels.values(), *numbers.values())]
+        table.add_row(*cells, status)
+    if dropped:
+        table.caption, table.caption_justify = f"No room here for: {', '.join(dropped)}.", "left"
     return table
 
 
