@@ -81,6 +81,10 @@ class TrainerConfig:
         if self.gradient_clip_val is not None:
             positive(gradient_clip_val=self.gradient_clip_val)
 
+    def steps(self, batches: int) -> int:
+        """Return how many optimizer steps a run has, of so many ``batches`` an epoch."""
+        return self.max_steps or self.max_epochs * -(-batches // self.accumulate_grad_batches)
+
 
 class InitHead(Enum):
     """What happens to the head of a network that starts from an earlier run's weights, and to the rest, its body.

@@ -64,6 +64,10 @@ class Facts:
     higher_is_better: bool = False
     test: dict[str, float | None] = field(default_factory=dict)
     """Test metrics of the weights with the best validation metric; None where one is not finite."""
+    budget: int | None = None
+    """How many optimizer steps were planned."""
+    chance: float | None = None
+    """The validation loss of a network whose outputs are all zero: ln C for the cross-entropy of C classes."""
     parameters: int | None = None
     transfer: dict[str, Any] | None = None
     """What ``init_from`` loaded, what it did not and why."""

@@ -153,7 +153,10 @@ class Sweep:
         self._check_factors(1)
         frame = self.frame()
         chosen = self.metrics(frame) if metrics is None else metrics
-        return analysis.effects(frame, self.factors, chosen, **{"inestimable": self.facts.inestimable, **options})
+        ours: dict[str, Any] = {"inestimable": self.facts.inestimable}
+        if frame["budget"].notna().all():
+            ours["budget"] = "budget"
+        return analysis.effects(frame, self.factors, chosen, **{**ours, **options})
 
     def interactions(self, metrics: Sequence[Metric | str] | None = None) -> tuple[Interaction, ...]:
         """Return whether the effect of each factor depends on each other one."""
@@ -232,6 +235,8 @@ def summary(record: Record, target: float | None = None) -> Convergence:
         curves["val/loss"],
         higher_is_better=record.facts.higher_is_better,
         target=target,
+        chance=record.facts.chance,
+        budget=record.facts.budget,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablate.analysis import Effects, Metric, bands, cells, effects
+from ablate.analysis import Effects, Metric, bands, cells
 from ablate.analysis.table import label
 from ablate.facts import FAILURES, Status, command
 from ablate.figures.chart import Chart
@@ -108,8 +108,7 @@ def content_of(sweep: Sweep) -> Content:
     metrics = sweep.metrics(frame)
     found = NOTHING
     if sweep.factors and metrics:
-        inestimable = sweep.facts.inestimable
-        found = effects(frame, sweep.factors, metrics, inestimable=inestimable)
+        found = sweep.effects(metrics)
     shown = [name for name in dict.fromkeys((sweep.metric, "val/loss")) if (curves["metric"] == name).any()]
     crossed = {one.metric.column: one.metric for one in found.interactions}
     plotted = [name for name in crossed if name == "steps_to_target" or name.startswith("test/")] or list(crossed)[:1]

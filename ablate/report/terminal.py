@@ -10,12 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ablate.analysis.layers import symptoms
 from ablate.facts import FAILURES, Status, command
 from ablate.record import Record
 from ablate.report.costs import ArmCost, cost_table
 from ablate.report.decisions import decisions
 from ablate.report.style import console, level_text, number_text
-from ablate.results import Sweep, summary
+from ablate.results import Sweep, layers, summary
 
 _LEVEL, _HEAD = 24, 8
 """A level is broken beyond so many columns, the name of its factor, where there is no room, beyond so many."""
@@ -87,6 +88,8 @@ def print_sweep(sweep: Sweep) -> None:
 
         for part in effects_told(sweep.effects()):
             out.print(part)
+    for told in _ills(sweep):
+        out.print(f"[yellow]{escape(told)}[/]", soft_wrap=True)
     if sweep.cost:
         arms = _ranked(sweep.frame(), sweep.higher_is_better)
         out.print(cost_table(sweep.factors, [_cost(sweep, arm) for arm in arms]))
@@ -163,6 +166,13 @@ def _ranked(frame: pd.DataFrame, higher_is_better: bool) -> Iterator[pd.DataFram
         return not (arm["status"] == Status.finished).any(), bool(pd.isna(mean)), sign * float(mean)
 
     return iter(sorted(arms, key=rank))
+
+
+def _ills(sweep: Sweep) -> list[str]:
+    """Return a sentence for each arm in whose layers something is wrong, as the first of its finished runs shows."""
+    first = {r.facts.arm_hash: r for r in reversed(sweep.records) if r.status.done}
+    found = ((sweep.label(record), symptoms(layers(record))) for record in first.values())
+    return [f"{label}: {'; '.join(ills)}." for label, ills in reversed(list(found)) if ills]
 
 
 def _cost(sweep: Sweep, arm: pd.DataFrame) -> ArmCost:

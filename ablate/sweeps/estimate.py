@@ -34,12 +34,11 @@ def seconds_of(runs: Sequence[PlannedRun]) -> dict[str, float]:
 def measure(config: Config) -> float:
     """Return how long a run will take, from two short ones of it: with one point of the curves, and with three."""
     batches = len(training_batches(prepare(config.data, config.seed).splits.train, config.data, config.seed))
-    t = config.trainer
-    steps = t.max_steps or t.max_epochs * -(-batches // t.accumulate_grad_batches)
-    interval = max(1, steps // t.validations)
+    validations, steps = config.trainer.validations, config.trainer.steps(batches)
+    interval = max(1, steps // validations)
     short = min(interval, STEPS)
     first, second = (_seconds(config, short * points, points) for points in (1, 3))
-    return first + max(0.0, second - first) / 2 * (interval / short) * (min(t.validations, steps) - 1)
+    return first + max(0.0, second - first) / 2 * (interval / short) * (min(validations, steps) - 1)
 
 
 def _seconds(config: Config, steps: int, points: int) -> float:

@@ -9,17 +9,19 @@ from dataclasses import asdict
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from ablate.accounting.layers import account
 from ablate.accounting.memory import state_bytes
 from ablate.assembly import build
 from ablate.config import Config, TrainerConfig
-from ablate.dataset import Batches, prepare, training_batches
+from ablate.dataset import Batches, Examples, prepare, training_batches
 from ablate.errors import ConfigError
 from ablate.module import AblationModule
 from ablate.record import Record, Status, open_record
 from ablate.stop import Stop, signals_request
+from ablate.tasks import DATA_TASKS, Task
 from ablate.training.attempt import recorded
 from ablate.training.checkpoints import BestWeights, Saved, WholeFiles, load, usable
 from ablate.training.diagnostics import Diagnostics, LayerLog
@@ -92,6 +94,7 @@ def train(record: Record, config: Config, stop: Stop, saved: Saved | None, ranks
         facts.macs = account(module.model, dataset.splits.train.x[0], receptive_fields=False).macs
     train = training_batches(dataset.splits.train, config.data, config.seed)
     val, test = (Batches(split, max(train.batch_size, EVALUATION_BATCH)) for split in dataset.splits[1:])
+    facts.budget, facts.chance = config.trainer.steps(len(train)), chance(module, dataset.splits.val)
     if ranks:
         for batches in (train, val, test):
             batches.share(ranks.rank, ranks.world)
@@ -118,6 +121,16 @@ def train(record: Record, config: Config, stop: Stop, saved: Saved | None, ranks
     (tested,) = trainer.test(module, test, verbose=False)
     facts.test = {name: float(value) if math.isfinite(value) else None for name, value in tested.items()}
     facts.status = Status.finished
+
+
+def chance(module: AblationModule, examples: Examples) -> float | None:
+    """Return the loss of outputs that are all zero; None where the loss is not one of outputs against targets."""
+    y, spec = examples.y, module.spec
+    pixels = y.shape[1:] if spec.task is Task.segmentation else ()
+    with suppress(Exception):  # whatever a plugin's loss asks of its input
+        loss = float(module.criterion(torch.zeros(len(y), spec.outputs, *pixels), y))
+        return loss if math.isfinite(loss) and spec.task in DATA_TASKS else None
+    return None
 
 
 def _trainer(
