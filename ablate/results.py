@@ -221,7 +221,8 @@ class Sweep:
 def layers(record: Record) -> pd.DataFrame:
     """Return one row per measured step and layer of a run, as ``layers.csv`` has them; empty where there is none."""
     rows = read_layers(record.folder / "layers.csv")
-    return pd.DataFrame(rows, columns=["step", "layer", *MEASURES])
+    # even where there is none, a number is a number
+    return pd.DataFrame(rows, columns=["step", "layer", *MEASURES]).astype(dict.fromkeys(("step", *MEASURES), float))
 
 
 def summary(record: Record, target: float | None = None) -> Convergence:
