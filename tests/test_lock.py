@@ -56,8 +56,8 @@ def from_another_host(folder: Path) -> None:
 
 def test_on_windows_no_process_is_signalled_for_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with lock.hold(tmp_path):
-        monkeypatch.setattr(lock.sys, "platform", "win32")
-        monkeypatch.setattr(lock.os, "kill", lambda *_: pytest.fail("Ctrl-C was sent"))
+        monkeypatch.setattr(sys, "platform", "win32")
+        monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("Ctrl-C was sent"))
         assert lock.is_held(tmp_path, os.getpid(), socket.gethostname())
     assert not lock.is_held(tmp_path, os.getpid(), socket.gethostname())
 

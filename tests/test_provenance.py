@@ -88,7 +88,7 @@ def test_a_lack_of_memory_names_the_way_out(
     def fail(record: Record, config: Config, *rest: object) -> None:
         raise error
 
-    monkeypatch.setattr(training, "_train", fail)
+    monkeypatch.setattr(training, "train", fail)
     with pytest.raises(type(error)):
         ablate.run(short_config())
     record = open_record(short_config())
@@ -99,13 +99,13 @@ def test_a_lack_of_memory_names_the_way_out(
 def test_ctrl_c_in_the_last_moment_finishes_the_run_and_is_passed_on(
     short_config: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = training._train
+    original = training.train
 
     def late(record: Record, config: Config, stop: Stop, *rest: Any) -> None:
         original(record, config, stop, *rest)
         stop.request()
 
-    monkeypatch.setattr(training, "_train", late)
+    monkeypatch.setattr(training, "train", late)
     with pytest.raises(KeyboardInterrupt):
         ablate.run(short_config())
     assert open_record(short_config()).status is Status.finished

@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(short_config:
 
 def test_a_finished_run_is_never_trained_again(short_config: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ablate.run(short_config())
-    monkeypatch.setattr("ablate.training.run._train", lambda *_: pytest.fail("trained twice"))
+    monkeypatch.setattr("ablate.training.run.train", lambda *_: pytest.fail("trained twice"))
     assert ablate.run(short_config()).facts == first.facts
 
 
@@ -177,7 +177,7 @@ def test_a_run_that_another_process_has_just_finished_is_not_trained(
     stale = open_record(short_config())
     ablate.run(short_config())
     monkeypatch.setattr(training, "open_record", lambda _: stale)
-    monkeypatch.setattr(training, "_train", lambda *_: pytest.fail("trained twice"))
+    monkeypatch.setattr(training, "train", lambda *_: pytest.fail("trained twice"))
     assert ablate.run(short_config()).status is Status.finished
 
 

@@ -89,14 +89,14 @@ def test_one_bad_run_does_not_stop_the_others(
 ) -> None:
     from ablate.training import run as training
 
-    original = training._train
+    original = training.train
 
     def sometimes(record: ablate.Record, config: ablate.Config, *rest: Any) -> None:
         if config.choices()["norm"] == "bn":
             raise ValueError("planted\nsecond line")
         original(record, config, *rest)
 
-    monkeypatch.setattr(training, "_train", sometimes)
+    monkeypatch.setattr(training, "train", sometimes)
     result = short_sweep(["norm=bn,none"])
     assert list(result.frame()["status"]) == ["failed", "finished"]
     assert "[1/2] norm=bn" in (out := capsys.readouterr().out)
@@ -136,7 +136,7 @@ def test_the_target_is_the_best_arms_median_less_a_margin_or_as_given(short_swee
 
 
 def test_a_sweep_without_curves_has_empty_frames(short_sweep: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ablate.training.run._train", lambda *_: (_ for _ in ()).throw(RuntimeError("planted")))
+    monkeypatch.setattr("ablate.training.run.train", lambda *_: (_ for _ in ()).throw(RuntimeError("planted")))
     result = short_sweep(["norm=bn,none"])
     assert result.curves().empty
     assert result.target() == (None, "no run has finished")
