@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,11 +93,12 @@ def hold(folder: Path, *, wait: bool = False, stop: Stop | None = None) -> Itera
 def is_held(folder: Path, pid: int | None, host: str | None) -> bool:
     """Say, at the cost of a look at the file, whether the process that wrote ``pid`` and ``host`` still trains.
 
-    One on another machine is believed for as long as it touches the lock.
+    One on another machine is believed for as long as it touches the lock, and on Windows, where the signal 0 is
+    Ctrl-C, one on this.
     """
     if not (folder / NAME).exists() or _untouched(folder) > _ABANDONED * LEASE_SECONDS or pid is None:
         return False
-    return host != socket.gethostname() or _exists(pid)
+    return host != socket.gethostname() or sys.platform == "win32" or _exists(pid)
 
 
 def _untouched(folder: Path) -> float:

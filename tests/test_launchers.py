@@ -25,6 +25,22 @@ LAUNCHERS = {
     "submitit": ("hydra_plugins.hydra_submitit_launcher", ["hydra/launcher=submitit_local"]),
 }
 
+PLANTED = """
+import dataclasses, os, lightning.pytorch as pl, ablate, ablate.techniques
+class Fails(pl.Callback):
+    def on_train_start(self, trainer, module):
+        if os.environ["PL_GLOBAL_SEED"] == "0":
+            raise ValueError("planted")
+@dataclasses.dataclass
+class Planted(ablate.techniques.Regularizer):
+    "Fails at seed 0."
+    def callbacks(self, metric, higher_is_better):
+        return [Fails()]
+@ablate.hookimpl
+def register_techniques(register):
+    register("planted", Planted)
+"""
+
 
 def has(module: str) -> bool:
     try:
@@ -58,6 +74,21 @@ def test_a_sweep_through_a_launcher_ends_like_any_other(
     for one, other in zip(through.records, here.records, strict=True):
         assert one.curves()["val/loss"].tolist() == other.curves()["val/loss"].tolist()
         assert one.facts.test == other.facts.test
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_first_failure_ends_a_launcher_s_sweep_with_its_table(jobs: int, tmp_path: Path) -> None:
+    if not has("hydra_plugins.hydra_joblib_launcher"):
+        pytest.skip("hydra-joblib-launcher is not installed: pip install 'lightning-ablate[launchers]'")
+    (tmp_path / "planted.py").write_text(PLANTED, encoding="utf-8")
+    settings = ["reg=planted", "seed=range(0,6)", "fail_fast=true", "trainer.max_steps=100000"]
+    launcher = ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}"]
+    done = python("-m", "ablate", "--plugin", "planted.py", "-m", *short(*settings), *launcher, cwd=tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert done.stdout.count("[1/6]") == 1
+    assert "[3/6]" not in done.stdout
+    assert "Files:       outputs" in done.stdout
 
 
 def test_what_a_launcher_cannot_do_is_said_in_a_sentence(tmp_path: Path) -> None:

@@ -54,6 +54,14 @@ def from_another_host(folder: Path) -> None:
     assert "elsewhere" in (folder / lock.NAME).read_text()
 
 
+def test_on_windows_no_process_is_signalled_for_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with lock.hold(tmp_path):
+        monkeypatch.setattr(sys, "platform", "win32")
+        monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("Ctrl-C was sent"))
+        assert lock.is_held(tmp_path, os.getpid(), socket.gethostname())
+    assert not lock.is_held(tmp_path, os.getpid(), socket.gethostname())
+
+
 def test_only_one_process_holds_a_run_and_a_killed_one_frees_it_at_once(tmp_path: Path) -> None:
     with another_process(tmp_path) as holder:
         with pytest.raises(BusyError, match="being trained by another process"), lock.hold(tmp_path):

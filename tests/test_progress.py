@@ -15,6 +15,7 @@ from ablate.report import progress
 from ablate.report.progress import BestArm, Progress, remaining
 from ablate.report.style import clock_text
 from ablate.stop import Stop
+from tests.helpers import short
 
 Runner = Callable[[Sequence[str]], ablate.Sweep]
 
@@ -84,6 +85,13 @@ def test_a_terminal_shows_how_far_all_runs_are(
         stop.request()
         assert area(watch)[-1] == "Stopping once checkpoints are written. Ctrl-C again ends at once."
     assert f"[1/3] {runs[0].title}" in screen.getvalue()
+
+
+def test_a_run_that_ended_before_anybody_saw_it_begin_is_told(short_sweep: Runner, screen: io.StringIO) -> None:
+    sweep = short_sweep(["norm=bn,none"])
+    config = dataclasses.replace(ablate.compose(short("norm=bn")), name="digits-mlp")
+    Progress(sweep, 1, Stop(), live=False).ended(PlannedRun(config, ()))
+    assert f"[1/1] {config.label}" in screen.getvalue()
 
 
 def area(watch: Progress) -> list[str]:

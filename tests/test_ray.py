@@ -187,6 +187,20 @@ def test_at_a_request_to_stop_nothing_more_is_begun(cluster: Any, slow: None) ->
     assert not statuses[Status.running]
 
 
+def test_runs_that_wait_for_resources_in_vain_end_at_a_request_to_stop(cluster: Any, slow: None) -> None:
+    made = plan("seed=0,1", "trainer.threads=64")
+    told, stop = Told(), Stop()
+    training = threading.Thread(target=RayEngine(cluster.address).train, args=(made.runs, told, stop), daemon=True)
+    training.start()
+    training.join(5)
+    assert training.is_alive()
+    stop.request()
+    training.join(60)
+    assert not training.is_alive()
+    assert told.ended_runs == {}
+    assert {run.record().status for run in made.runs} == {Status.missing}
+
+
 def test_a_run_takes_its_threads_and_where_there_are_gpus_its_share_of_one() -> None:
     def needs(*settings: str, gpus: float = 0) -> dict[str, float]:
         return RayEngine(runs_per_gpu=4).resources(ablate.compose(short(*settings)), {"GPU": gpus})

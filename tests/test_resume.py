@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
+import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
@@ -144,6 +146,28 @@ def test_a_run_that_is_stopped_anywhere_comes_out_as_the_undisturbed_one(name: s
         assert_equal(whole, again := ablate.run(config))
         assert [attempt.status for attempt in again.facts.attempts] == [Status.interrupted, Status.finished]
     assert last > whole.curves()["step"][-1]
+
+
+class Handlers(pl.Callback):
+    """Notes who is told of SIGTERM."""
+
+    def __init__(self) -> None:
+        self.found: list[Any] = []
+
+    def on_train_start(self, *_: Any) -> None:
+        self.found.append(signal.getsignal(signal.SIGTERM))
+
+    def on_test_start(self, *_: Any) -> None:
+        self.on_train_start()
+
+
+def test_sigterm_is_ours_in_training_and_test(short_config: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    handlers = Handlers()
+    config = short_config("reg=l2")
+    monkeypatch.setattr(type(config.reg["l2"]), "callbacks", lambda *_: [handlers])
+    before = signal.getsignal(signal.SIGTERM)
+    ablate.run(config, stop=Stop())
+    assert handlers.found == [before, before]
 
 
 def test_a_run_may_be_stopped_before_every_step(short_config: Maker) -> None:

@@ -65,8 +65,10 @@ class Worker:
 
     def heard(self) -> Iterator[tuple[PlannedRun, str | None]]:
         """Yield the run that has ended since, and why it was left out, where one has."""
-        while not self._pipe.closed and self._pipe.poll():
+        while not self._pipe.closed:
             try:
+                if not self._pipe.poll():  # which raises, on Windows, where the process has ended
+                    return
                 message = self._pipe.recv()
             except (EOFError, OSError):
                 self._pipe.close()

@@ -17,7 +17,7 @@ from ablate.training.run import run
 
 
 class Watch(AbstractContextManager["Watch"], Protocol):
-    """Is told what happens while it happens; the same thread tells it everything."""
+    """Is told what happens while it happens: by one thread at a time, not always the same one."""
 
     def started(self, planned: PlannedRun) -> None:
         """A run has begun."""

@@ -95,9 +95,10 @@ class RayEngine:
         try:
             while pending:
                 ready, _ = ray.wait(list(pending), timeout=_POLL)
-                if stop.requested and not stopping:
+                asked = stop.requested and not stopping
+                if asked:
                     stopping = True
-                    ray.get(board.stop.remote())
+                    ray.get(board.stop.remote())  # first: what has not begun by the news below never does
                 for number in ray.get(board.news.remote()):
                     begun.add(number)
                     watch.started(runs[number])
@@ -106,9 +107,7 @@ class RayEngine:
                     left_out = _outcome(ray, reference)
                     if number in begun or (left_out and not stopping):
                         watch.ended(runs[number], left_out)
-                if stop.requested and not stopping:
-                    stopping = True
-                    ray.get(board.stop.remote())
+                if asked:  # where there is no room it would wait for ever
                     for reference in [each for each, number in pending.items() if number not in begun]:
                         ray.cancel(reference)
         finally:  # where a second Ctrl-C did not wait

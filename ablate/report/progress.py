@@ -83,8 +83,8 @@ class Progress:
         self._workers = max(self._workers, len(self._running))
 
     def ended(self, planned: PlannedRun, left_out: str | None = None) -> None:
-        """Print how a run has ended."""
-        _, began = self._running.pop(_key(planned))
+        """Print how a run has ended; one that ended before anybody saw it begin is told as well."""
+        _, began = self._running.pop(_key(planned), (planned, None))
         if left_out is not None:  # not counted: another process trains it, and it may be waited for
             self._console.print(escape(f"{planned.title}  left out: {left_out}"), soft_wrap=True)
             return
@@ -98,7 +98,8 @@ class Progress:
         for warning in record.facts.warnings:
             self._console.print(f"  [yellow]{escape(warning)}[/]", soft_wrap=True)
         if record.status.done:
-            self._durations.append(time.monotonic() - began)
+            if began is not None:
+                self._durations.append(time.monotonic() - began)
             self._best.add(record)
         if failed and self._fail_fast:
             self._stop.request()
@@ -138,7 +139,7 @@ class Progress:
             yield Text("Stopping once checkpoints are written. Ctrl-C again ends at once.", style="yellow")
 
     def _counts(self, running: int, waiting: int) -> Iterator[str]:
-        for status, count in self._outcomes.items():
+        for status, count in list(self._outcomes.items()):  # another thread draws than counts
             yield f"[{STYLES[status]}]{count} {status}[/]"
         if running:
             yield f"[cyan]{running} running[/]"
@@ -172,7 +173,7 @@ class BestArm:
         """Say which arm it is; nothing before a run has finished."""
         if not self._values:
             return ""
-        arm, values = max(self._values.items(), key=lambda item: statistics.fmean(item[1]))
+        arm, values = max(list(self._values.items()), key=lambda item: statistics.fmean(item[1]))
         seeds = "1 seed" if len(values) == 1 else f"mean of {len(values)} seeds"
         return f"Best so far: {self._metric} {number_text(self._sign * statistics.fmean(values))} ({seeds})  {arm}"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ablate.engines.engine import Watch
 from ablate.engines.planned import PlannedRun
@@ -48,16 +49,28 @@ class Follower:
         self._watch.ended(planned, left_out)
 
 
+def _interrupt_main() -> None:
+    """Have the main thread handle SIGINT, at once where the system can wake it."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
+
+
 @contextlib.contextmanager
-def following(follower: Follower, stop: Stop) -> Iterator[None]:
-    """Look every second; at a request to ``stop``, raise ``KeyboardInterrupt`` in the main thread, which waits."""
+def following(follower: Follower, stop: Stop, here: Callable[[], bool]) -> Iterator[None]:
+    """Look every second; at a request to ``stop``, raise ``KeyboardInterrupt`` in the main thread, which waits.
+
+    Unless the runs are trained ``here``: then they see the request, and leave their checkpoints undisturbed.
+    """
     over = threading.Event()
 
     def loop() -> None:
         while not over.wait(_POLL):
             follower.look()
             if stop.requested:
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                if not here():
+                    _interrupt_main()
                 return
 
     thread = threading.Thread(target=loop, daemon=True)

@@ -98,10 +98,18 @@ class ThroughHydra:
         if isinstance(launcher, BasicLauncher) or type(launcher).__module__ == AblateSweeper.__module__:
             launcher.launch(arguments, initial_job_idx=0)
             return
+        job.watch = None  # whichever process a job is called in, its record tells
         follower = Follower(runs, watch)
-        with following(follower, stop):
-            left_out = self._launch(launcher, arguments)
-        follower.finish(left_out)
+        try:
+            with following(follower, stop, lambda: job.here):
+                left_out = self._launch(launcher, arguments)
+        except KeyboardInterrupt:
+            if not stop.requested:
+                raise
+        if stop.requested:
+            follower.look()  # what has begun and not ended by now does so out of sight
+        else:
+            follower.finish(left_out)
 
     def _configured(self, planned: PlannedRun) -> DictConfig:
         """Return Hydra's configuration with its folder, where launchers keep their logs, in that of the sweep."""
@@ -141,6 +149,8 @@ class Job:
     typed: str | None = None
     again: frozenset[tuple[str, ...]] = frozenset()
     """The runs that are trained even if they have ended, by their overrides."""
+    here: bool = False
+    """Whether it has been called in this process, where a request to ``stop`` reaches what trains."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {"wait": self.wait, "typed": self.typed, "again": self.again}
@@ -150,6 +160,7 @@ class Job:
 
     def __call__(self, tree: DictConfig) -> str | None:
         """Train the run that ``tree`` describes; return why it was left out, or None."""
+        self.here = True
         arguments = tuple(HydraConfig.get().overrides.task)
         planned = PlannedRun(to_config(tree), arguments, self.typed, arguments in self.again)
         if self.watch is None:

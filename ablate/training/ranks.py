@@ -92,7 +92,7 @@ class Ranks(ClusterEnvironment):
         on_gpu = trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         if on_gpu:
             torch.cuda.set_device(self.rank)
-        store = dist.TCPStore(  # type: ignore[attr-defined]
+        store = dist.TCPStore(  # type: ignore[attr-defined]  # torch does not list it
             _HERE, self.port, is_master=self.rank == 0, timeout=timedelta(seconds=_MEET_SECONDS), wait_for_workers=False
         )
         come, limit = store.add("come", 1), time.monotonic() + _MEET_SECONDS
