@@ -15,6 +15,7 @@ from ablate import analysis
 from ablate.analysis.convergence import Convergence, convergence
 from ablate.analysis.measure import as_metric, known
 from ablate.config import InitHead
+from ablate.designs.loo import is_off
 from ablate.errors import ConfigError, RecordError
 from ablate.layer_table import MEASURES, read_layers
 from ablate.record import Record, Status, find
@@ -148,12 +149,13 @@ class Sweep:
 
     def effects(self, metrics: Sequence[Metric | str] | None = None, **options: Any) -> Effects:
         """Return what each factor does to each metric, with intervals; ``options`` are those of
-        ``ablate.analysis.effects``: ``by="act"``, ``pairs="all"``, ``baseline={"norm": "none"}``.
+        ``ablate.analysis.effects``: ``by="act"``, ``pairs="all"``, ``baseline={"norm": "bn"}``. Levels are compared
+        with the one that means "without", ``none``, where a factor has one, and else with the first.
         """
         self._check_factors(1)
         frame = self.frame()
         chosen = self.metrics(frame) if metrics is None else metrics
-        ours: dict[str, Any] = {"inestimable": self.facts.inestimable}
+        ours: dict[str, Any] = {"inestimable": self.facts.inestimable, "baseline": _without(frame, self.factors)}
         if frame["budget"].notna().all():
             ours["budget"] = "budget"
         return analysis.effects(frame, self.factors, chosen, **{**ours, **options})
@@ -216,6 +218,13 @@ class Sweep:
         title = f"{html.escape(self.name)}: {len(self.records)} runs, {len(table)} arms"
         shown = table.to_html(index=False, max_rows=ROWS, na_rep="–", float_format="{:.4g}".format, border=0)
         return f"<p>{title}</p>{shown}"
+
+
+def _without(frame: pd.DataFrame, factors: Sequence[str]) -> dict[str, Any]:
+    """Return the level of each factor that means "without", where it has one."""
+    levels = {factor: [level for level in frame[factor].unique() if level is not None] for factor in factors}
+    off = {factor: [level for level in own if is_off(str(level))] for factor, own in levels.items()}
+    return {factor: own[0] for factor, own in off.items() if own}
 
 
 def layers(record: Record) -> pd.DataFrame:

@@ -25,12 +25,12 @@ def loo(factors: Sequence[Factor]) -> list[Arm]:
 def _off(factor: Factor) -> str:
     first, *others = factor.levels
     said = f"design=loo: {factor.key}={','.join(factor.levels)}"
-    if _is_off(first):
+    if is_off(first):
         raise ConfigError(
             f"{said} begins with {first}, which leaves nothing to leave out. "
             "Write the full kit first, each technique before its none: norm=bn,none."
         )
-    off = next((level for level in others if _is_off(level)), None)
+    off = next((level for level in others if is_off(level)), None)
     if off is None and len(others) != 1:
         raise ConfigError(
             f"{said} does not say which level is without {factor.key}. "
@@ -39,7 +39,8 @@ def _off(factor: Factor) -> str:
     return off or others[0]
 
 
-def _is_off(level: str) -> bool:
+def is_off(level: str) -> bool:
+    """Say whether a level means "without"."""
     try:
         return float(level) == 0
     except ValueError:

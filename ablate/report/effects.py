@@ -33,6 +33,8 @@ def effects_told(found: Effects) -> list[Table | str]:
     told += shares(found.shares)
     told += [escape(one.sentence()) for one in found.divergences if one.differs]
     told += [escape(one.sentence()) for one in found.refused]
+    if seeds := sorted({one.test.seeds for one in found.contrasts}):
+        told.append(f"Paired by seed: {' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} of them.")
     if any(one.test.verdict is Verdict.inconclusive and one.test.seeds_needed for one in found.contrasts):
         told.append("In brackets: how many seeds would probably decide it.")
     told += [escape(note) for note in found.notes]
@@ -42,8 +44,8 @@ def effects_told(found: Effects) -> list[Table | str]:
 def contrasts_table(contrasts: Sequence[Contrast]) -> Table:
     """Return one row per contrast and metric: the paired difference with its interval, and the verdict."""
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for head in ("effect", "on", "difference", "seeds", "verdict"):
-        table.add_column(head, overflow="fold", justify="right" if head in ("difference", "seeds") else "left")
+    for head in ("effect", "on", "difference", "verdict"):
+        table.add_column(head, overflow="fold", justify="right" if head == "difference" else "left")
     order = list(dict.fromkeys(one.name for one in contrasts))
     last = ""
     for one in sorted(contrasts, key=lambda one: order.index(one.name)):
@@ -51,7 +53,7 @@ def contrasts_table(contrasts: Sequence[Contrast]) -> Table:
         within = f" with {setting(*one.within)}" if one.within else ""
         name = "" if one.name == last else escape(named + within)
         last = one.name
-        table.add_row(name, escape(one.metric.name), difference(one.test), str(one.test.seeds), verdict(one.test))
+        table.add_row(name, escape(one.metric.name), difference(one.test), verdict(one.test))
     return table
 
 
