@@ -7,11 +7,13 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import torch
 
 import ablate
 from ablate.config import Config
 from tests.helpers import short
 
+torch.set_num_threads(1)  # as a run has: pytest's own processes share the processors
 hypothesis.settings.register_profile("untimed", deadline=None)  # how long an example takes is no matter of a test
 hypothesis.settings.load_profile("untimed")
 

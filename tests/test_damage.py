@@ -64,7 +64,7 @@ def test_a_damaged_record_is_set_aside_and_the_run_goes_on(short_config: Maker, 
     (record.folder / "record.json").write_text('{"status": "runn')
     assert open_record(config).status is Status.missing
     assert find(Path("outputs") / "digits-mlp")[1]
-    with pytest.warns(DamageWarning, match=r"record\.json was damaged .*cannot be read"):
+    with pytest.warns(DamageWarning, match=r"record\.json was damaged .*Unterminated string"):
         again = ablate.run(config)
     assert_equal(whole, again)
     assert again.facts.attempts[-1].from_step == 8

@@ -281,7 +281,8 @@ def test_a_short_training_is_that_of_the_run() -> None:
     config = ablate.compose(["trainer.max_steps=6", "trainer.validations=6", "model.width=8", "norm=bn"])
     dataset = Case(config).dataset
     losses = train(config, dataset, 6).losses
-    assert losses == pytest.approx(list(ablate.run(config).curves()["train/loss"]), rel=1e-6)
+    # a run has one thread, and sums of others are rounded otherwise
+    assert losses == pytest.approx(list(ablate.run(config).curves()["train/loss"]), rel=1e-4)
 
 
 def test_an_examination_changes_no_random_state_and_writes_nothing(tmp_path: object) -> None:
