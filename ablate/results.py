@@ -222,8 +222,7 @@ class Sweep:
 
 def _without(frame: pd.DataFrame, factors: Sequence[str]) -> dict[str, Any]:
     """Return the level of each factor that means "without", where it has one."""
-    levels = {factor: [level for level in frame[factor].unique() if level is not None] for factor in factors}
-    off = {factor: [level for level in own if is_off(str(level))] for factor, own in levels.items()}
+    off = {factor: [level for level in frame[factor] if level is not None and is_off(str(level))] for factor in factors}
     return {factor: own[0] for factor, own in off.items() if own}
 
 

@@ -32,7 +32,7 @@ def test_json_has_what_the_analysis_found_and_no_nan(content: Content) -> None:
     read = json.loads(to_json(content), parse_constant=lambda constant: pytest.fail(constant))
     assert read["schema"] == SCHEMA
     one, found = read["effects"][0], content.effects.contrasts[0]
-    assert (one["factor"], one["level"], one["baseline"]) == ("norm", "none", "bn")
+    assert (one["factor"], one["level"], one["baseline"]) == ("norm", "bn", "none")
     assert one["estimate"] == found.test.estimate
     assert (one["low"], one["high"], one["n"]) == (found.test.low, found.test.high, found.test.seeds)
     assert one["verdict"] == found.test.verdict

@@ -50,7 +50,7 @@ def test_a_run_on_several_devices_is_done_again_by_the_same_strategy(short_confi
     record = open_record(short_config("trainer.devices=2", "trainer.strategy=ddp"))
     record.folder.mkdir(parents=True)
     (record.folder / "config.yaml").write_text("trainer: {strategy: ddp}", encoding="utf-8")
-    assert "trainer.strategy='ddp'" in overrides_of(record)
+    assert 'trainer.strategy="ddp"' in overrides_of(record)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_lost_weights_are_no_sameness(short_config: Maker, tmp_path: Path) -> No
     [
         ([], "takes the folder of one run"),
         (["a", "b"], "takes the folder of one run"),
-        (["norm=bn"], "cannot be read"),
+        (["norm=bn"], "is no folder of a run"),
         (["nowhere", "--keep"], "--keep needs a folder"),
     ],
 )
