@@ -12,7 +12,7 @@ EXTRAS := tests/third_party/ablate-extras
 WRAPPERS := tests/third_party/ablate-pytorch-optimizer tests/third_party/ablate-timm
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep test lint bench constraints clean
+.PHONY: help sweep test ray lint bench constraints clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 14
@@ -22,6 +22,9 @@ sweep: $(VENV)/.installed ## train the four arms of norm=bn,none opt=sgd,adam; S
 
 test: $(VENV)/.installed-launchers $(VENV)/.installed-extras $(VENV)/.installed-wrappers ## run the tests; ARGS="-k norm" goes to pytest
 	PYTHONPATH=$(abspath $(VENV)/extras) $(BIN)/python -m pytest -n auto $(ARGS)
+
+ray: $(VENV)/.installed-ray ## install Ray, 240 MB, and test sweeps on clusters of it
+	$(BIN)/python -m pytest tests/test_ray.py $(ARGS)
 
 lint: $(VENV)/.installed ## check style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -56,8 +59,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable '.[dev]' --constraint constraints.txt
 	@touch $@
 
-# What trains on other machines; Ray takes 240 MB.
 $(VENV)/.installed-launchers: $(VENV)/.installed
+	@$(PIP) --editable '.[dev,launchers]' --constraint constraints.txt
+	@touch $@
+
+$(VENV)/.installed-ray: $(VENV)/.installed
 	@$(PIP) --editable '.[dev,launchers,ray]' --constraint constraints.txt
 	@touch $@
 

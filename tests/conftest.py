@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import hypothesis
@@ -10,7 +11,9 @@ import pytest
 import torch
 
 import ablate
+from ablate import files
 from ablate.config import Config
+from ablate.registry import registry
 from tests.helpers import short
 
 torch.set_num_threads(1)  # as a run has: pytest's own processes share the processors
@@ -22,6 +25,16 @@ hypothesis.settings.load_profile("untimed")
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test writes its outputs to a folder of its own."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _own_options(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have what a test registers, or names by ``--plugin``, end with it."""
+    monkeypatch.setenv(files.VARIABLE, os.environ.get(files.VARIABLE, ""))
+    ours = registry()
+    before = ours._state()
+    yield
+    ours._restore(before)
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def test_the_first_failure_ends_a_launcher_s_sweep_with_its_table(jobs: int, tmp
     assert done.returncode == 1, done.stdout + done.stderr
     assert done.stderr == ""
     assert done.stdout.count("[1/6]") == 1
-    assert "[3/6]" not in done.stdout
+    assert "[6/6]" not in done.stdout
     assert "Files:       outputs" in done.stdout
 
 

@@ -68,14 +68,14 @@ def test_a_failing_write_leaves_the_old_file_whole(tmp_path: Path) -> None:
 
 def test_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(RecordError, match=r"cannot be written.*Choose another output_dir"):
+    with pytest.raises(RecordError, match=r"cannot be written.*choose another output_dir"):
         write_atomically(tmp_path / "file" / "record.json", "{}")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"status": "odd"}', '{"status": "finished"}'])
 def test_an_unreadable_record_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "record.json").write_text(content)
-    with pytest.raises(RecordError, match=r"record.json cannot be read.*Train the run again"):
+    with pytest.raises(RecordError, match=r"record.json cannot be read: ."):
         read(tmp_path)
 
 

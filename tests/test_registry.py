@@ -183,6 +183,7 @@ def test_registering_without_packaging_reaches_the_command_line(monkeypatch: pyt
     monkeypatch.setattr("ablate.registry.registry", lambda: fresh)
     monkeypatch.setattr("ablate.composition.registry", lambda: fresh)
     monkeypatch.setattr("ablate.overrides.registry", lambda: fresh)
+    monkeypatch.setattr("ablate.override_checks.registry", lambda: fresh)
     monkeypatch.setattr("ablate.config.registry", lambda: fresh)
     ablate.register("scaled", Scaled)
     assert ablate.compose(["norm=scaled", "norm.factor=3"]).norm == Scaled(factor=3.0)

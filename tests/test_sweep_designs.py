@@ -201,7 +201,7 @@ def test_several_parameters_are_tuned_on_the_grids_that_are_given(short_sweep: R
 
 
 def test_an_arm_that_cannot_be_tuned_keeps_its_default(short_sweep: Runner) -> None:
-    sweep = short_sweep(["norm=bn,none", "opt=sgd", "opt.lr=1e30", "tune=lr", "tune_seeds=1"])
+    sweep = short_sweep(["norm=bn,none", "opt=sgd", "opt.lr=1e30,1e31", "tune=lr", "tune_seeds=1"])
     assert [tuned.chosen for tuned in sweep.facts.tuned] == [{}, {}]
     assert {record.facts.settings["opt.lr"] for record in sweep.records} == {0.1}
 

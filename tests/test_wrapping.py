@@ -40,7 +40,7 @@ Maker = Callable[..., Any]
 def option(monkeypatch: pytest.MonkeyPatch) -> Maker:
     """Return a maker of techniques, registered as ``mine`` in a registry of the test's own."""
     fresh = registry.__wrapped__()
-    for module in ("registry", "composition", "overrides", "config"):
+    for module in ("registry", "composition", "override_checks", "overrides", "config"):
         monkeypatch.setattr(f"ablate.{module}.registry", lambda: fresh)
     assert isinstance(fresh, Registry)
 
