@@ -8,8 +8,6 @@ import pytest
 
 import ablate
 from ablate.composition import config_loader
-from ablate.designs.factor import Factor
-from ablate.designs.full import full
 from ablate.sweeps.plan import Plan, make_plan
 
 Runner = Callable[[Sequence[str]], ablate.Sweep]
@@ -18,16 +16,6 @@ Runner = Callable[[Sequence[str]], ablate.Sweep]
 def plan(*arguments: str, sweep: bool = True) -> Plan:
     with config_loader() as loader:
         return make_plan(arguments, loader, sweep=sweep)
-
-
-def test_full_factorial_varies_the_last_factor_fastest() -> None:
-    assert full([Factor("a", ("1", "2")), Factor("b", ("x", "y"))]) == [
-        {"a": "1", "b": "x"},
-        {"a": "1", "b": "y"},
-        {"a": "2", "b": "x"},
-        {"a": "2", "b": "y"},
-    ]
-    assert full([]) == [{}]
 
 
 def test_a_plan_pairs_every_arm_with_every_seed() -> None:

@@ -14,7 +14,6 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from ablate.config import Config
@@ -89,7 +88,11 @@ class RayEngine:
             needs = self.resources(planned.config, ray.cluster_resources())
             # What training raises is in the record: only a death is worth another try.
             options = task.options(max_retries=self.max_retries, retry_exceptions=False, **needs)
-            pending[options.remote(pack(_anywhere(planned)), number, wait, board)] = number
+            pending[
+                options.remote(
+                    pack(dataclasses.replace(planned, config=planned.config.elsewhere())), number, wait, board
+                )
+            ] = number
         begun: set[int] = set()
         stopping = False
         try:
@@ -158,16 +161,6 @@ def _outcome(ray: Any, reference: Any) -> str | None:
     except ray.exceptions.RayError as error:  # out of retries
         return " ".join(str(error).split("\n", 1)[0].split())
     return left_out
-
-
-def _anywhere(planned: PlannedRun) -> PlannedRun:
-    """Return the run with paths that mean the same in every working directory."""
-    config = planned.config
-    source = config.init_from
-    if source is not None and Path(source).is_dir():
-        source = str(Path(source).resolve())
-    moved = dataclasses.replace(config, output_dir=str(Path(config.output_dir).resolve()), init_from=source)
-    return dataclasses.replace(planned, config=moved)
 
 
 @contextlib.contextmanager

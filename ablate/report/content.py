@@ -19,6 +19,7 @@ from ablate.figures.curves import curves as curve_plot
 from ablate.figures.effects import effects as effect_plot
 from ablate.figures.interactions import interactions as interaction_plot
 from ablate.record import Record
+from ablate.report.ranking import ranked
 from ablate.results import Sweep
 from ablate.sweep_facts import SweepFacts
 
@@ -139,17 +140,11 @@ def _levels(frame: pd.DataFrame, factor: str) -> list[str]:
 
 
 def _arms(sweep: Sweep, frame: pd.DataFrame) -> list[Arm]:
-    arms = [
-        Arm(rows["arm"].iloc[0], str(digest), {factor: rows[factor].iloc[0] for factor in sweep.factors}, rows)
-        for digest, rows in frame.groupby("arm_hash", sort=False)
-    ]
-    sign = -1 if sweep.higher_is_better else 1
-
-    def rank(arm: Arm) -> tuple[bool, bool, float]:
-        mean = arm.runs["best"].mean()
-        return not (arm.runs["status"] == Status.finished).any(), bool(pd.isna(mean)), sign * float(mean)
-
-    return sorted(arms, key=rank)
+    found = []
+    for rows in ranked(frame, sweep.higher_is_better):
+        first = rows.iloc[0]
+        found.append(Arm(first["arm"], first["arm_hash"], {factor: first[factor] for factor in sweep.factors}, rows))
+    return found
 
 
 def _ranked(cells: pd.DataFrame, found: Effects) -> pd.DataFrame:

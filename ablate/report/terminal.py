@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 from rich import box
@@ -15,6 +15,7 @@ from ablate.facts import FAILURES, Status, command
 from ablate.record import Record
 from ablate.report.costs import ArmCost, cost_table
 from ablate.report.decisions import decisions
+from ablate.report.ranking import ranked
 from ablate.report.style import console, level_text, number_text
 from ablate.results import Sweep, layers, summary
 
@@ -91,7 +92,7 @@ def print_sweep(sweep: Sweep) -> None:
     for told in _ills(sweep):
         out.print(f"[yellow]{escape(told)}[/]", soft_wrap=True)
     if sweep.cost:
-        arms = _ranked(sweep.frame(), sweep.higher_is_better)
+        arms = ranked(sweep.frame(), sweep.higher_is_better)
         out.print(cost_table(sweep.factors, [_cost(sweep, arm) for arm in arms]))
     for part in decisions(sweep.facts, sweep.metric):
         out.print(part)
@@ -115,7 +116,7 @@ def arms_table(sweep: Sweep) -> Table:
     Columns that the terminal has no room for are left out, and named beneath.
     """
     frame = sweep.frame()
-    arms = list(_ranked(frame, sweep.higher_is_better))
+    arms = ranked(frame, sweep.higher_is_better)
     levels = {factor: [level_text(arm.iloc[0][factor]) for arm in arms] for factor in sweep.factors}
     statuses = [Text.from_markup(_statuses(arm["status"])) for arm in arms]
     numbers = {
@@ -154,18 +155,6 @@ def arms_table(sweep: Sweep) -> Table:
     if dropped:
         table.caption, table.caption_justify = f"No room here for: {', '.join(dropped)}.", "left"
     return table
-
-
-def _ranked(frame: pd.DataFrame, higher_is_better: bool) -> Iterator[pd.DataFrame]:
-    """Yield each arm's rows, by mean best metric; arms without one, or of which no run has finished, come last."""
-    arms = [rows for _, rows in frame.groupby("arm_hash", sort=False)]
-    sign = -1 if higher_is_better else 1
-
-    def rank(arm: pd.DataFrame) -> tuple[bool, bool, float]:
-        mean = arm["best"].mean()
-        return not (arm["status"] == Status.finished).any(), bool(pd.isna(mean)), sign * float(mean)
-
-    return iter(sorted(arms, key=rank))
 
 
 def _ills(sweep: Sweep) -> list[str]:

@@ -43,10 +43,15 @@ def sweep(arguments: Sequence[str] = ()) -> Sweep:
     with config_loader() as loader:
         plan = make_plan(arguments, loader, sweep=True)
         if plan.settings.dry_run:
-            introduce(plan.warnings, plan.arrangement.notes, plan.transfers)
-            print_preview(preview(plan))
+            foresee(plan)
             return Rounds(plan).results()
         return execute(plan, engine_for(plan.settings))
+
+
+def foresee(plan: Plan) -> None:
+    """Print what ``plan`` comes to; nothing of it is trained."""
+    introduce(plan.warnings, plan.arrangement.notes, plan.transfers)
+    print_preview(preview(plan))
 
 
 def execute(plan: Plan, engine: Engine, stop: Stop | None = None) -> Sweep:

@@ -21,15 +21,12 @@ from ablate.config import to_config
 from ablate.engines.engine import Engine, Watch, attempt
 from ablate.engines.planned import PlannedRun
 from ablate.errors import AblateError, ConfigError
-from ablate.report.preview import print_preview
-from ablate.report.terminal import introduce
 from ablate.results import Sweep
 from ablate.stop import Stop, signals_request
 from ablate.sweep_settings import SweepSettings
-from ablate.sweeps.execute import execute
+from ablate.sweeps.execute import execute, foresee
 from ablate.sweeps.following import Follower, following
 from ablate.sweeps.plan import Plan, make_plan
-from ablate.sweeps.preview import preview
 
 
 @dataclass
@@ -55,8 +52,7 @@ class Request:
     def carry_out(self, plan: Plan, engine: Engine) -> None:
         """Train ``plan`` and keep the results, or print what it comes to."""
         if plan.settings.dry_run:
-            introduce(plan.warnings, plan.arrangement.notes, plan.transfers)
-            print_preview(preview(plan))
+            foresee(plan)
         else:
             self.results = execute(plan, engine, self.stop)
 
