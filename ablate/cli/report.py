@@ -17,6 +17,8 @@ from ablate.report.terminal import print_sweep
 from ablate.results import open_sweep
 
 FORMATS: dict[str, Callable[[Content], str]] = {"md": to_markdown, "latex": to_latex, "json": to_json, "csv": to_csv}
+WATCH_SECONDS = 10.0
+"""How often ``--watch`` looks again."""
 
 
 def report(arguments: Sequence[str] = ()) -> None:
@@ -44,10 +46,6 @@ def report(arguments: Sequence[str] = ()) -> None:
             return
         time.sleep(WATCH_SECONDS)
         console().clear()
-
-
-WATCH_SECONDS = 10.0
-"""How often ``--watch`` looks again."""
 
 
 def _report(folder: Path, form: str | None) -> None:
