@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from hydra.core.config_loader import ConfigLoader
 
 from ablate import composition
-from ablate.config import Config, to_config
+from ablate.config import Config
 from ablate.designs.factor import Arm, Factor
 from ablate.engines.planned import PlannedRun
 from ablate.override_checks import applies
 from ablate.overrides import Setting, written
+from ablate.sweeps.parts import Parts
 from ablate.techniques import KINDS
 
 
@@ -57,10 +58,10 @@ class Composer:
         self.seeds = next((tuple(map(int, s.levels)) for s in settings if s.key == "seed"), ())
         self._named = [s for s in settings if s.key not in tuned]
         self._prefixes = {s.key: s.prefix for s in settings}
-        self._loader = loader
+        self._parts = Parts(loader)
         self._typed = typed
         self._told_by_kind = not any(s.key in presets for s in settings)  # a preset may choose any option
-        self._composed: dict[tuple[str, ...], Config] = {}
+        self._composed: dict[tuple[tuple[str, str], ...], Config] = {}
 
     def meaning(self, levels: Arm) -> Arm:
         """Return ``levels`` without the parameters that the options of this arm do not have."""
@@ -73,7 +74,8 @@ class Composer:
         if tuned:
             said = [config.label or ""] if config.label != "default" else []
             config.label = ",".join([*said, *(f"{key}={value}" for key, value in tuned.items())])
-        return PlannedArm(levels, config, self._texts(levels, self.fixed, tuned or {}), self._typed)
+        texts = tuple(text for _, text in self._said(levels, self.fixed, tuned or {}))
+        return PlannedArm(levels, config, texts, self._typed)
 
     def config(self, levels: Arm, *, tuned: Mapping[str, str] | None = None) -> Config:
         """Return the configuration of ``levels``; the guards look at its first seed."""
@@ -94,18 +96,19 @@ class Composer:
         chosen = next((s.levels[0] for s in self.fixed if s.key == kind), composition.defaults()[kind])
         return applies(key, levels.get(kind, chosen))
 
-    def _texts(self, levels: Arm, fixed: Sequence[Setting], tuned: Mapping[str, str]) -> tuple[str, ...]:
-        said = (s.text for s in fixed if self.applies(s.key, levels))
-        swept = (f"{self._prefixes[key]}{key}={level}" for key, level in levels.items())
-        return (*said, *swept, *(f"{key}={value}" for key, value in tuned.items()))
+    def _said(self, levels: Arm, fixed: Sequence[Setting], tuned: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """Return the key and the override of each setting of an arm."""
+        said = ((s.key, s.text) for s in fixed if self.applies(s.key, levels))
+        swept = ((key, f"{self._prefixes[key]}{key}={level}") for key, level in levels.items())
+        return (*said, *swept, *((key, f"{key}={value}") for key, value in tuned.items()))
 
     def _compose(self, levels: Arm, fixed: Sequence[Setting], tuned: Mapping[str, str]) -> Config:
-        texts = self._texts(levels, fixed, tuned)
-        if texts not in self._composed:
-            config = to_config(composition.load(self._loader, texts))
+        said = self._said(levels, fixed, tuned)
+        if said not in self._composed:
+            config = self._parts.config(said)
             named = [s for s in self._named if s.key in levels or (not s.swept and self.applies(s.key, levels))]
             config.label = composition.label_of(config, named, levels)
             if self.seeds:
                 config.seed = self.seeds[0]
-            self._composed[texts] = config
-        return self._composed[texts]
+            self._composed[said] = config
+        return self._composed[said]

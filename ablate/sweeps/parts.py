@@ -1,0 +1,60 @@
+"""Configurations put together from parts, so that a sweep composes each level once and not each combination."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from hydra.core.config_loader import ConfigLoader
+
+from ablate import composition
+from ablate.config import Config, to_config
+from ablate.errors import ConfigError
+
+_TOGETHER = ("init_from", "init_head")
+"""Settings of which neither is checked without the other."""
+
+
+class Parts:
+    """Makes configurations of overrides; Hydra composes what is said of one part once.
+
+    A setting decides on its own part, ``opt.lr`` on the optimizer and nothing else, so that a thousand arms take as
+    many compositions as there are levels. Whether that is so is looked at, not taken for granted: where a setting
+    reaches further, as a preset of ``+experiment=…`` may, the whole is composed.
+    """
+
+    def __init__(self, loader: ConfigLoader) -> None:
+        self._loader = loader
+        self._composed: dict[tuple[str, ...], Config] = {}
+
+    def config(self, said: Sequence[tuple[str, str]]) -> Config:
+        """Return the configuration of ``said``, pairs of a key and the override that sets it; raise ``ConfigError``."""
+        texts: dict[tuple[str, ...], list[str]] = {}
+        for key, text in said:
+            texts.setdefault(_decided_by(key.partition(".")[0]), []).append(text)
+        whole = tuple(text for _, text in said)
+        try:
+            base, parts = self._compose(()), {names: self._compose(tuple(own)) for names, own in texts.items()}
+        except ConfigError:  # what is wrong alone may be right beside a preset
+            return dataclasses.replace(self._compose(whole))
+        if any(_replaced(part, base, names) != base for names, part in parts.items()):
+            return dataclasses.replace(self._compose(whole))
+        for names, part in parts.items():
+            base = _replaced(base, part, names)
+        return dataclasses.replace(base)
+
+    def _compose(self, texts: tuple[str, ...]) -> Config:
+        if texts not in self._composed:
+            self._composed[texts] = to_config(composition.load(self._loader, texts))
+        return self._composed[texts]
+
+
+def _decided_by(root: str) -> tuple[str, ...]:
+    """Return what of a configuration the settings under ``root`` decide on; nothing of it is named after a preset."""
+    if root in _TOGETHER:
+        return _TOGETHER
+    return (root,) if root in Config.__dataclass_fields__ else ()
+
+
+def _replaced(config: Config, by: Config, names: Sequence[str]) -> Config:
+    return dataclasses.replace(config, **{name: getattr(by, name) for name in names})

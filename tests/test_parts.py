@@ -1,0 +1,98 @@
+"""Configurations put together from parts are those that Hydra composes whole."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import pytest
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig
+
+from ablate import composition
+from ablate.config import Config, to_config
+from ablate.errors import ConfigError
+from ablate.registry import registry
+from ablate.sweeps.parts import Parts
+from ablate.techniques import KINDS
+
+
+@pytest.fixture
+def loader() -> Iterator[ConfigLoader]:
+    with composition.config_loader() as loader:
+        yield loader
+
+
+def whole(loader: ConfigLoader, said: list[tuple[str, str]]) -> Config:
+    return to_config(composition.load(loader, [text for _, text in said]))
+
+
+def test_every_option_is_what_hydra_composes(loader: ConfigLoader) -> None:
+    parts, options = Parts(loader), {kind: list(registry().options(kind)) for kind in KINDS}
+    for number in range(max(map(len, options.values()))):
+        chosen = {kind: names[number % len(names)] for kind, names in options.items()}
+        said = [(kind, f"{kind}={name}") for kind, name in chosen.items()]
+        assert parts.config(said) == whole(loader, said)
+
+
+def test_parameters_and_settings_of_the_trainer_and_of_the_run_belong_to_their_parts(loader: ConfigLoader) -> None:
+    said = [
+        ("opt", "opt=adam"),
+        ("reg", "reg=[l2,dropout]"),
+        ("trainer.max_epochs", "trainer.max_epochs=3"),
+        ("reg.l2.weight", "reg.l2.weight=0.5"),
+        ("opt.lr", "opt.lr=0.25"),
+        ("data.batch_size", "data.batch_size=all"),
+        ("output_dir", "output_dir=elsewhere"),
+        ("trainer.threads", "trainer.threads=2"),
+    ]
+    config = Parts(loader).config(said)
+    assert config == whole(loader, said)
+    assert (config.trainer.max_epochs, config.trainer.threads, config.output_dir) == (3, 2, "elsewhere")
+
+
+def test_where_to_start_from_and_what_of_the_head_are_checked_together(loader: ConfigLoader) -> None:
+    said = [("init_head", "init_head=new"), ("init_from", "init_from=somewhere")]
+    assert Parts(loader).config(said) == whole(loader, said)
+
+
+def test_a_preset_that_reaches_into_another_part_is_composed_whole(loader: ConfigLoader) -> None:
+    store = ConfigStore.instance()
+    node = {"defaults": [{"override /model": "cnn"}], "opt": {"lr": 0.125}}
+    store.store(group="far", name="reaching", node=node, package="_global_")
+    try:
+        said = [("opt", "opt=adam"), ("far", "+far=reaching"), ("model.channels", "model.channels=[4]")]
+        config = Parts(loader).config(said)
+        assert config == whole(loader, said)
+        assert config.flat()["opt.lr"] == 0.125
+        assert config.choices()["opt"] == "adam"
+    finally:
+        del store.repo["far"]
+
+
+def test_a_level_is_composed_once_however_many_arms_have_it(
+    loader: ConfigLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    load = composition.load
+
+    def counted(loader: ConfigLoader, texts: Sequence[str]) -> DictConfig:
+        asked.append(tuple(texts))
+        return load(loader, texts)
+
+    monkeypatch.setattr(composition, "load", counted)
+    parts = Parts(loader)
+    for act, norm, opt in itertools.product(("relu", "tanh"), ("bn", "none"), ("sgd", "adam")):
+        parts.config([("act", f"act={act}"), ("norm", f"norm={norm}"), ("opt", f"opt={opt}")])
+    levels = ("act=relu", "act=tanh", "norm=bn", "norm=none", "opt=sgd", "opt=adam")
+    assert sorted(asked) == sorted([(), *((level,) for level in levels)])
+
+
+def test_what_is_wrong_with_a_part_is_said_as_hydra_says_it(loader: ConfigLoader) -> None:
+    said = [("norm", "norm=none"), ("norm.eps", "norm.eps=1"), ("opt", "opt=adam")]
+    with pytest.raises(ConfigError) as of_part:
+        Parts(loader).config(said)
+    with pytest.raises(ConfigError) as of_whole:
+        whole(loader, said)
+    assert str(of_part.value) == str(of_whole.value)
