@@ -1,6 +1,6 @@
-"""How often two sets of runs of one configuration are told apart: the verdicts of a report on what is the same.
+"""How often a report calls an effect where there is none, on real runs.
 
-    python benchmarks/false_alarms.py [--seeds 240] [--workers 1] [--comparisons 1000]
+    python benchmarks/false_alarms.py [--seeds 420] [--workers 1] [--comparisons 1000]
 
 Trains a small network with each seed, once on images as they are and once on images with their pixels in a random
 order. To an MLP, whose first weights are independent draws, these are the same in distribution. So there are two
@@ -15,15 +15,17 @@ goes on where it was interrupted.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
 import ablate
-from ablate.analysis import Effects, Metric, Paired, Scale, effects
+from ablate.analysis import Metric, Scale, effects
+from ablate.analysis.inference import holm, paired
 from ablate.analysis.measure import AREA, STEPS
 
 AIM = 0.06  # of the comparisons may be called an effect
@@ -31,12 +33,13 @@ ALPHA = 0.05
 CALIBRATION = 20  # seeds that give the target and are compared with nothing
 MARGIN = 0.01
 SEEDS = (5, 10)
-GROUPS = 4  # in a family: three are compared with the first
+CONTRASTS = 3  # in a family, all with the same baseline
 PERMUTED = "data.permute_pixels"
 SETTINGS = ("model.width=16", "opt=adam", "opt.lr=0.01", "trainer.max_epochs=6", "trainer.validations=17")
 METRICS = (Metric("best", True, Scale.points, 1.0, label="best val/acc"), STEPS, AREA)
 
-Deal = Callable[[pd.DataFrame, np.random.Generator, int, int], Iterator[pd.DataFrame]]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -47,33 +50,31 @@ class Row:
     seeds: int
     metric: str
     disjoint: int
-    """So many comparisons, or families, a pass has."""
+    """So many of them, in one pass, share no run."""
     count: int
     hits: tuple[int, ...]
-    """By t test, by sign flips, by both; or in a family by both, before and after Holm."""
+    """By t test, by sign flips, by both; of families, by both before Holm and after."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--seeds", type=int, default=240)
+    parser.add_argument("--seeds", type=int, default=420)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--comparisons", type=int, default=1000)
     given = parser.parse_args()
-    if (least := CALIBRATION + GROUPS * max(SEEDS)) > given.seeds:
+    if (least := CALIBRATION + (CONTRASTS + 1) * max(SEEDS)) > given.seeds:
         parser.error(f"--seeds must be at least {least}, not {given.seeds}")
     frame, target = runs(given.seeds, given.workers)
+    missed = int(frame["steps_to_target"].isna().sum())
     print(f"\nTarget of val/acc: {target:.4g}, the median best of {CALIBRATION} seeds of their own less {MARGIN}.")
-    print(f"{int(frame['steps_to_target'].isna().sum())} of {len(frame)} runs did not reach it.\n")
-    alone = [
-        measure(kind, deal, frame, number, given.comparisons)
-        for kind, deal in (("apart", apart), ("paired", paired))
-        for number in SEEDS
-    ]
-    families = [measure("family", apart, frame, number, given.comparisons // 2, GROUPS) for number in SEEDS]
-    print(table(("t test", "sign flips", "verdict"), [row for rows in alone for row in rows]))
-    print(f"\nFamilies of {GROUPS - 1} contrasts, with any effect called:\n")
-    print(table(("before Holm", "after Holm"), [row for rows in families for row in rows]))
-    worst = max(row.hits[-1] / row.count for rows in (*alone, *families) for row in rows)
+    print(f"{missed} of {len(frame)} runs did not reach it.\n")
+    kinds = [(kind, seeds) for kind in ("apart", "paired") for seeds in SEEDS]
+    alone = [row for kind, seeds in kinds for row in singles(kind, frame, seeds, given.comparisons)]
+    print(table(("t test", "sign flips", "verdict"), alone))
+    print(f"\nFamilies of {CONTRASTS} contrasts, in which any effect is called:\n")
+    together = [row for seeds in SEEDS for row in families(frame, seeds, given.comparisons)]
+    print(table(("before Holm", "after Holm"), together))
+    worst = max(row.hits[-1] / row.count for row in (*alone, *together))
     print(f"\nAim: at most {AIM:.0%} called an effect. {'Met' if worst <= AIM else 'Missed'}: {worst:.1%} at most.")
 
 
@@ -83,72 +84,92 @@ def runs(seeds: int, workers: int) -> tuple[pd.DataFrame, float]:
     wanted = (*SETTINGS, *quick, "name=false_alarms", f"{PERMUTED}=false,true", f"seed=range(0,{seeds})")
     frame = ablate.sweep([*wanted, "target=0.5"]).frame()
     own = frame["seed"] < CALIBRATION
-    target = float(frame.loc[own & ~frame[PERMUTED], "best"].median()) - MARGIN
+    target = float(frame.loc[own & ~frame[PERMUTED].astype(bool), "best"].median()) - MARGIN
     frame = ablate.sweep([*wanted, f"target={target}"]).frame()
     return frame[~own.to_numpy()].reset_index(drop=True), target
 
 
-def measure(kind: str, deal: Deal, frame: pd.DataFrame, seeds: int, wanted: int, groups: int = 2) -> list[Row]:
-    """Return one row per metric, of at least so many comparisons without an effect."""
-    rng = np.random.default_rng(seeds)
-    found: list[Effects] = []
-    disjoint = 0
-    while len(found) < wanted:
-        found += [compared(one) for one in deal(frame, rng, seeds, groups)]
-        disjoint = disjoint or len(found)
-    count = family_hits if groups > 2 else single_hits
+def singles(kind: str, frame: pd.DataFrame, seeds: int, wanted: int) -> list[Row]:
+    """Return one row per metric, of comparisons that are each a family of one."""
+    plain, permuted = arms(frame)
+    groups = 2 if kind == "apart" else 1
+    dealt, disjoint = deal(len(plain), groups * seeds, wanted, seeds)
     rows = []
     for metric in METRICS:
-        tests = [[one.test for one in each.contrasts if one.metric == metric] for each in found]
-        hits = np.sum([count(family) for family in tests if family], axis=0)
-        rows.append(Row(kind, seeds, metric.name, disjoint, len(found), tuple(map(int, hits))))
+        if kind == "apart":
+            own = on_scale(metric, plain)[dealt]
+            differences = own[:, seeds:] - own[:, :seeds]
+        else:
+            differences = (on_scale(metric, permuted) - on_scale(metric, plain))[dealt]
+        p, flips = tested(differences, metric)
+        verdicts = (p <= ALPHA) & (flips <= ALPHA)
+        sides = (plain.iloc[dealt[0][:seeds]], plain.iloc[dealt[0][seeds:]])
+        if kind == "paired":
+            sides = (plain.iloc[dealt[0]], permuted.iloc[dealt[0]])
+        check(sides, metric, bool(verdicts[0]))
+        hits = (p <= ALPHA, flips <= ALPHA, verdicts)
+        rows.append(Row(kind, seeds, metric.name, disjoint, len(dealt), tuple(int(one.sum()) for one in hits)))
     return rows
 
 
-def apart(frame: pd.DataFrame, rng: np.random.Generator, seeds: int, groups: int) -> Iterator[pd.DataFrame]:
-    """Deal the runs of one arm: groups of so many seeds, no seed in two groups."""
-    own = frame[~frame[PERMUTED].to_numpy(dtype=bool)]
-    order = rng.permutation(len(own))
-    each = seeds * groups
-    for start in range(0, len(order) - each + 1, each):
-        dealt = own.iloc[order[start : start + each]]
-        yield dealt.assign(group=np.repeat(np.arange(groups), seeds), seed=np.tile(np.arange(seeds), groups))
+def families(frame: pd.DataFrame, seeds: int, wanted: int) -> list[Row]:
+    """Return one row per metric: groups of seeds of one arm against a first one."""
+    plain, _ = arms(frame)
+    dealt, disjoint = deal(len(plain), (CONTRASTS + 1) * seeds, wanted, seeds)
+    rows = []
+    for metric in METRICS:
+        own = on_scale(metric, plain)[dealt].reshape(len(dealt), CONTRASTS + 1, seeds)
+        both = tested((own[:, 1:] - own[:, :1]).reshape(-1, seeds), metric)
+        p, flips = (one.reshape(len(dealt), CONTRASTS) for one in both)
+        adjusted = [np.array([holm(family) for family in one.tolist()], dtype=float) for one in (p, flips)]
+        before = ((p <= ALPHA) & (flips <= ALPHA)).any(axis=1)
+        after = ((adjusted[0] <= ALPHA) & (adjusted[1] <= ALPHA)).any(axis=1)
+        rows.append(Row("family", seeds, metric.name, disjoint, len(dealt), (int(before.sum()), int(after.sum()))))
+    return rows
 
 
-def paired(frame: pd.DataFrame, rng: np.random.Generator, seeds: int, groups: int) -> Iterator[pd.DataFrame]:
-    """Deal the seeds: each comparison has both arms of so many."""
-    order = rng.permutation(frame["seed"].unique())
-    for start in range(0, len(order) - seeds + 1, seeds):
-        dealt = frame[frame["seed"].isin(order[start : start + seeds])]
-        yield dealt.assign(group=dealt[PERMUTED].astype(int))
+def arms(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the runs of either arm, in the order of the seeds."""
+    permuted = frame[PERMUTED].astype(bool)
+    plain, other = (frame[which].sort_values("seed").reset_index(drop=True) for which in (~permuted, permuted))
+    return plain, other
 
 
-def compared(frame: pd.DataFrame) -> Effects:
-    return effects(frame, ["group"], METRICS, budget="budget", confidence=1 - ALPHA)
+def on_scale(metric: Metric, own: pd.DataFrame) -> Floats:
+    """Return what differences are taken of; a run that did not reach the target counts with its budget."""
+    values = own[metric.column].fillna(own["budget"]) if metric.censored else own[metric.column]
+    return metric.on_test_scale(values.to_numpy(dtype=float))
 
 
-def single_hits(family: list[Paired]) -> tuple[int, ...]:
-    """Return whether t test, sign flips and the verdict call an effect."""
-    (one,) = family
-    return called(one.p), called(one.p_flip), one.verdict.effect
+def deal(runs: int, each: int, wanted: int, state: int) -> tuple[Ints, int]:
+    """Return at least so many comparisons (comparisons, each) of the ``runs``, and how many of them a pass has."""
+    rng = np.random.default_rng(state)
+    disjoint = runs // each
+    passes = -(-wanted // disjoint)
+    return np.concatenate([rng.permutation(runs)[: disjoint * each].reshape(-1, each) for _ in range(passes)]), disjoint
 
 
-def family_hits(family: list[Paired]) -> tuple[int, ...]:
-    """Return whether any contrast is called an effect by both tests, before Holm and after."""
-    return any(called(one.p) and called(one.p_flip) for one in family), any(one.verdict.effect for one in family)
+def tested(differences: Floats, metric: Metric) -> tuple[Floats, Floats]:
+    """Return p of the t test and of the sign flips of each comparison (comparisons, seeds)."""
+    found = paired(list(differences), metric, 1 - ALPHA)
+    return np.array([one.p for one in found], dtype=float), np.array([one.p_flip for one in found], dtype=float)
 
 
-def called(p: float | None) -> bool:
-    return p is not None and p <= ALPHA
+def check(sides: Sequence[pd.DataFrame], metric: Metric, called: bool) -> None:
+    """Refuse to go on if a report would say something else of one comparison."""
+    seeds = range(len(sides[0]))
+    frame = pd.concat([side.assign(group=at, seed=seeds) for at, side in enumerate(sides)], ignore_index=True)
+    (one,) = effects(frame, ["group"], metric, budget="budget", confidence=1 - ALPHA).contrasts
+    if one.test.verdict.effect != called:
+        raise RuntimeError(f"The report says otherwise: {one.sentence()}")
 
 
-def table(heads: tuple[str, ...], rows: list[Row]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Row]) -> str:
     """Return the shares called, each with its exact binomial interval of 95 % (Clopper and Pearson)."""
-    lines = [f"{'':<8}{'seeds':>5}  {'metric':<22}{'disjoint':>8}{'all':>6}" + "".join(f"{head:>22}" for head in heads)]
+    lines = [f"{'':<8}{'seeds':>5}  {'metric':<22}{'disjoint':>8}{'all':>6}" + "".join(f"{head:>20}" for head in heads)]
     for row in rows:
-        cells = [share(hits, row.count) for hits in row.hits]
         told = f"{row.kind:<8}{row.seeds:>5}  {row.metric:<22}{row.disjoint:>8}{row.count:>6}"
-        lines.append(told + "".join(f"{cell:>22}" for cell in cells))
+        lines.append(told + "".join(f"{share(hits, row.count):>20}" for hits in row.hits))
     return "\n".join(lines)
 
 
