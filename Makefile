@@ -35,7 +35,7 @@ lint: $(VENV)/.installed ## check style, types and the direction of imports
 bench: $(VENV)/.installed ## measure what --help costs
 	$(BIN)/python benchmarks/startup.py $(ARGS)
 
-alarms: $(VENV)/.installed ## count how often a report tells apart what is the same; goes on where it was interrupted
+alarms: $(VENV)/.installed ## count how often the statistics call an effect where there is none
 	$(BIN)/python benchmarks/false_alarms.py $(ARGS)
 
 constraints: ## renew constraints.txt: the newest versions that pyproject.toml allows, torch aside
