@@ -12,7 +12,7 @@ EXTRAS := tests/third_party/ablate-extras
 WRAPPERS := tests/third_party/ablate-pytorch-optimizer tests/third_party/ablate-timm
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep test ray lint bench constraints clean
+.PHONY: help sweep test ray lint bench alarms constraints clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 14
@@ -34,6 +34,9 @@ lint: $(VENV)/.installed ## check style, types and the direction of imports
 
 bench: $(VENV)/.installed ## measure what --help costs
 	$(BIN)/python benchmarks/startup.py $(ARGS)
+
+alarms: $(VENV)/.installed ## count how often the statistics call an effect where there is none
+	$(BIN)/python benchmarks/false_alarms.py $(ARGS)
 
 constraints: ## renew constraints.txt: the newest versions that pyproject.toml allows, torch aside
 	scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import pandas as pd
 from ablate import analysis
 from ablate.analysis.convergence import Convergence, convergence
 from ablate.analysis.measure import as_metric, known
+from ablate.analysis.naming import Names, names
 from ablate.config import InitHead
 from ablate.designs.loo import is_off
 from ablate.errors import ConfigError, RecordError
@@ -63,8 +65,14 @@ class Sweep:
         return f"Sweep({self.name!r}, {len(self.records)} runs, factors={self.factors})"
 
     def label(self, record: Record) -> str:
-        """Return what this sweep calls the record's arm; another sweep may have made it under another name."""
-        return self._labels.get(record.facts.arm_hash, record.facts.arm)
+        """Return what this sweep calls the record's arm: what tells it from the others."""
+        return self.names.of(record.facts.arm_hash, record.facts.arm)
+
+    @cached_property
+    def names(self) -> Names:
+        """What the arms are called, and what they share; another sweep may have made them under other labels."""
+        arms = {record.facts.arm_hash: record.facts.arm for record in self.records}
+        return names({arm: self._labels.get(arm, label) for arm, label in arms.items()})
 
     def _levels(self, record: Record) -> dict[str, Any]:
         settings = {"init_from": "null", "init_head": InitHead.scratch.name} | record.facts.settings
@@ -215,7 +223,8 @@ class Sweep:
             .drop(columns="arm_hash")
             .sort_values(f"best {self.metric}", ascending=not self.higher_is_better)
         )
-        title = f"{html.escape(self.name)}: {len(self.records)} runs, {len(table)} arms"
+        counts = f"{self.name}: {len(self.records)} runs, {len(table)} arms"
+        title = html.escape(". ".join(filter(None, (counts, self.names.sentence()))))
         shown = table.to_html(index=False, max_rows=ROWS, na_rep="–", float_format="{:.4g}".format, border=0)
         return f"<p>{title}</p>{shown}"
 
@@ -271,4 +280,5 @@ def open_sweep(folder: Path) -> Sweep:
     order = {arm: number for number, arm in enumerate(facts.arms)}
     own = [record for record in records if record.facts.arm_hash in order and record.facts.seed in facts.seeds]
     own.sort(key=lambda record: (order[record.facts.arm_hash], facts.seeds.index(record.facts.seed)))
-    return Sweep(folder.name, folder, own or records, list(facts.factors), facts.target, facts=facts)
+    labels = dict(zip(facts.arms, facts.labels, strict=False))  # of old there were none
+    return Sweep(folder.name, folder, own or records, list(facts.factors), facts.target, labels, facts=facts)

@@ -40,6 +40,8 @@ class SweepFacts:
     seeds: list[int] = field(default_factory=list)
     arms: list[str] = field(default_factory=list)
     """The hashes of the arms, in the order of the design."""
+    labels: list[str] = field(default_factory=list)
+    """Their labels, in the same order: what this sweep calls them, whoever trained them."""
     notes: list[str] = field(default_factory=list)
     """What has to be said about the design, in words."""
     inestimable: list[list[str]] = field(default_factory=list)

@@ -67,8 +67,9 @@ def test_failures_are_named_below_the_table(short_sweep: Runner, capsys: pytest.
     capsys.readouterr()
     print_sweep(result)
     text = "\n".join(lines(capsys))
-    assert "diverged norm=none,opt=sgd,opt.lr=1e+30" in text
-    assert f"failed {record.facts.arm} seed=0: KeyError: [x]\n" in text
+    assert "All arms: opt=sgd, " in text
+    assert "diverged norm=none,opt.lr=1e+30" in text
+    assert "failed norm=bn,opt.lr=0.1 seed=0: KeyError: [x]\n" in text
     assert "record.json" in text
 
 

@@ -114,7 +114,7 @@ def test_the_runs_and_their_hparams_are_beside_it_as_before(content: Content) ->
         assert "effects/norm=bn" in server.get("runs")
         asked = {"experimentName": "", "allowedStatuses": ["STATUS_SUCCESS"], "startIndex": 0, "sliceSize": 99}
         groups = server.get("plugin/hparams/session_groups", asked)["sessionGroups"]
-    assert sorted(group["name"] for group in groups) == [f"arm-{number:08x}" for number in range(4)]
+    assert sorted(group["name"] for group in groups) == sorted(arm.name for arm in content.arms)
     assert {len(group["sessions"]) for group in groups} == {6}
 
 

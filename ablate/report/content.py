@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ablate.analysis import Effects, Metric, bands, cells
+from ablate.analysis.naming import Names
 from ablate.analysis.table import label
 from ablate.facts import FAILURES, Status, command
 from ablate.figures.chart import Chart
@@ -62,6 +63,8 @@ class Content:
     facts: SweepFacts
     factors: Mapping[str, Sequence[str]]
     """Each factor's levels, as on the command line."""
+    names: Names
+    """What the arms are called, and the settings that they share."""
     metric: str
     higher_is_better: bool
     target: float | None
@@ -118,6 +121,7 @@ def content_of(sweep: Sweep) -> Content:
         folder=sweep.folder,
         facts=sweep.facts,
         factors={factor: _levels(frame, factor) for factor in sweep.factors},
+        names=sweep.names,
         metric=sweep.metric,
         higher_is_better=sweep.higher_is_better,
         target=target,

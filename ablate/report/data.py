@@ -35,6 +35,7 @@ def document(content: Content) -> dict[str, Any]:
             "design": {
                 "kind": content.facts.design,
                 "factors": content.factors,
+                "shared": content.names.shared,
                 "seeds": content.seeds,
                 "notes": content.facts.notes,
                 "inestimable": content.facts.inestimable,

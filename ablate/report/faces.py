@@ -14,7 +14,7 @@ from ablate.report.board import write_board
 from ablate.report.content import Content
 from ablate.report.data import write_data
 from ablate.report.page import to_html
-from ablate.report.plain import latex_table, markdown_table
+from ablate.report.plain import escape_latex, escape_markdown, latex_table, markdown_table
 from ablate.report.run_sheets import arms_sheet, failures_sheet, path_sheet, tuned_sheet
 from ablate.report.sheets import Sheet, divergences_sheet, effects_sheet, interactions_sheet, shares_sheet
 
@@ -34,9 +34,8 @@ def write_report(content: Content) -> list[Path]:
 
 def write_tensorboard(content: Content) -> Path:
     """Write what TensorBoard shows of the sweep; return its folder."""
-    found = content.effects
     images = {name: (drawing.png(), TOLD[name.partition("/")[0]]) for name, drawing in content.drawings.items()}
-    said = "\n".join(f"- {sentence}" for sentence in found.sentences())
+    said = _findings(content)
     texts = {"findings": said} if said else {}
     folder = content.folder / "effects"
     write_board(folder, content.bands, images, texts | {one.name: markdown_table(one) for one in tables(content)})
@@ -45,14 +44,21 @@ def write_tensorboard(content: Content) -> Path:
 
 def to_markdown(content: Content) -> str:
     """Return the findings and tables as Markdown."""
-    said = "\n".join(f"- {sentence}" for sentence in content.effects.sentences())
-    parts = [f"# {content.name}", said, *(f"## {one.title}\n\n{markdown_table(one)}" for one in tables(content))]
+    shown = (f"## {one.title}\n\n{markdown_table(one)}" for one in tables(content))
+    parts = [f"# {content.name}", _findings(content), *shown]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _findings(content: Content) -> str:
+    said = "\n".join(f"- {sentence}" for sentence in content.effects.sentences())
+    return "\n\n".join(filter(None, (escape_markdown(content.names.sentence()), said)))
 
 
 def to_latex(content: Content) -> str:
     """Return the tables for a paper, to be set with ``\\usepackage{booktabs}``."""
-    return "\n".join(["% \\usepackage{booktabs}", *map(latex_table, tables(content))])
+    shared = escape_latex(content.names.sentence())
+    heads = ["% \\usepackage{booktabs}", *([f"% {shared}"] if shared else [])]
+    return "\n".join([*heads, *map(latex_table, tables(content))])
 
 
 def tables(content: Content) -> list[Sheet]:

@@ -13,6 +13,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.plugins.hparams import summary_v2 as hparams
 
+from ablate.analysis.naming import names
 from ablate.record import Record, Status
 from ablate.report.events import write_events
 from ablate.report.style import level_text
@@ -32,8 +33,9 @@ def write_hparams(records: Sequence[Record], factors: Sequence[str] = ()) -> Non
     """Write the HPARAMS summaries of ``records``, which share a folder; ``factors`` are columns in any case."""
     columns = hparam_columns(records, factors)
     domains = {key: sorted({v for r in records if (v := _value(r, key)) is not None}, key=_order) for key in columns}
+    called = names({record.facts.arm_hash: record.facts.arm for record in records})
     for record in records:
-        _write(record, domains)
+        _write(record, called.own[record.facts.arm_hash], domains)
 
 
 def hparam_columns(records: Sequence[Record], factors: Sequence[str] = ()) -> list[str]:
@@ -46,7 +48,7 @@ def hparam_columns(records: Sequence[Record], factors: Sequence[str] = ()) -> li
     return list(dict.fromkeys([*factors, *filter(varies, keys), "seed"]))
 
 
-def _write(record: Record, domains: Mapping[str, Sequence[Value]]) -> None:
+def _write(record: Record, arm: str, domains: Mapping[str, Sequence[Value]]) -> None:
     facts = record.facts
     values = {key: value for key in domains if (value := _value(record, key)) is not None}
     metrics = dict.fromkeys((facts.metric, "val/loss", "train/loss"))
@@ -55,7 +57,7 @@ def _write(record: Record, domains: Mapping[str, Sequence[Value]]) -> None:
             hparams=[hparams.HParam(key, _domain(domain)) for key, domain in domains.items()],
             metrics=[hparams.Metric(tag, display_name=tag) for tag in metrics],
         ),
-        hparams.hparams_pb(values, trial_id=record.folder.parent.name),
+        hparams.hparams_pb(values, trial_id=arm),
         _session_end(_STATUS.get(record.status, api_pb2.STATUS_UNKNOWN)),
     ]
     write_events(record.folder, summaries, _SUFFIX)

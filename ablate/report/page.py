@@ -36,6 +36,7 @@ def to_html(content: Content) -> str:
         ("Runs", runs),
         ("Seeds", ", ".join(map(str, seeds)) if len(seeds) <= SEEDS else f"{len(seeds)}: {seeds[0]} to {seeds[-1]}"),
         ("Target", target),
+        *([("All arms", ", ".join(content.names.shared))] if content.names.shared else []),
         *((factor, ", ".join(levels)) for factor, levels in content.factors.items()),
     ]
     count = len(content.arms)

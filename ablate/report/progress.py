@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ablate.analysis.naming import Names
 from ablate.engines.planned import PlannedRun
 from ablate.facts import FAILURES, Status
 from ablate.record import Record
@@ -30,8 +31,9 @@ _SHOWN = 8
 class Progress:
     """Watches the training of the ``missing`` runs of a sweep.
 
-    ``live`` shows an area that changes, where standard output is a terminal; ``quiet`` shows failures only. With
-    ``fail_fast`` the first failure asks for ``stop``.
+    ``names`` are those of the arms that are trained; without them their labels are shown. ``live`` shows an area that
+    changes, where standard output is a terminal; ``quiet`` shows failures only. With ``fail_fast`` the first failure
+    asks for ``stop``.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Progress:
         missing: int,
         stop: Stop,
         *,
+        names: Names | None = None,
         live: bool = True,
         quiet: bool = False,
         fail_fast: bool = False,
@@ -49,7 +52,8 @@ class Progress:
         self._stop = stop
         self._quiet = quiet
         self._fail_fast = fail_fast
-        self._best = BestArm(sweep)
+        self._names = names or Names({})
+        self._best = BestArm(sweep, names)
         self._began = time.monotonic()
         self._running: dict[tuple[str, int], tuple[PlannedRun, float]] = {}
         self._durations: list[float] = []
@@ -94,7 +98,7 @@ class Progress:
         self._outcomes[record.status] += 1
         failed = record.status in FAILURES
         if failed or not self._quiet:
-            self._console.print(f"{escape(number)} {outcome(record)}", soft_wrap=True)
+            self._console.print(f"{escape(number)} {outcome(record, self._name(planned))}", soft_wrap=True)
         for warning in record.facts.warnings:
             self._console.print(f"  [yellow]{escape(warning)}[/]", soft_wrap=True)
         if record.status.done:
@@ -128,7 +132,7 @@ class Progress:
         runs.add_column(no_wrap=True)
         runs.add_column(justify="right", no_wrap=True)
         for (planned, _), age in list(zip(running, ages, strict=True))[:_SHOWN]:
-            told = Text(f"  {planned.config.label}", style="cyan")
+            told = Text(f"  {self._name(planned)}", style="cyan")
             runs.add_row(told, f"[cyan]seed={planned.config.seed}[/]", clock_text(age))
         if len(ages) > _SHOWN:
             runs.add_row(f"  … and {len(ages) - _SHOWN} more")
@@ -137,6 +141,9 @@ class Progress:
             yield Text(best, no_wrap=True, overflow="ellipsis")
         if self._stop.requested:
             yield Text("Stopping once checkpoints are written. Ctrl-C again ends at once.", style="yellow")
+
+    def _name(self, planned: PlannedRun) -> str:
+        return self._names.of(planned.config.arm_hash, planned.config.label or "")
 
     def _counts(self, running: int, waiting: int) -> Iterator[str]:
         for status, count in list(self._outcomes.items()):  # another thread draws than counts
@@ -156,8 +163,8 @@ def _key(planned: PlannedRun) -> tuple[str, int]:
 class BestArm:
     """The arm with the best mean of the metric over the seeds that have finished."""
 
-    def __init__(self, sweep: Sweep) -> None:
-        self._sweep = sweep
+    def __init__(self, sweep: Sweep, names: Names | None = None) -> None:
+        self._names = names or sweep.names
         self._values: dict[str, list[float]] = {}
         for record in sweep.records:
             self.add(record)
@@ -166,7 +173,8 @@ class BestArm:
         """Count a run, if it has finished."""
         if record.status is Status.finished and (best := summary(record).best) is not None:
             sign = 1 if record.facts.higher_is_better else -1
-            self._values.setdefault(self._sweep.label(record), []).append(sign * best)
+            arm = self._names.of(record.facts.arm_hash, record.facts.arm)
+            self._values.setdefault(arm, []).append(sign * best)
             self._metric, self._sign = record.facts.metric, sign
 
     def text(self) -> str:

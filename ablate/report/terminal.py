@@ -49,21 +49,24 @@ def introduce(warnings: Sequence[str] = (), notes: Sequence[str] = (), transfers
         out.print(escape(text), soft_wrap=True)
 
 
-def announce(title: str, total: int, missing: int, failed: int = 0) -> None:
-    """Say how many runs are about to be trained, how many are done already, and how many failed and are left so."""
+def announce(title: str, total: int, missing: int, failed: int = 0, shared: str = "") -> None:
+    """Say how many runs are about to be trained, how many are done already, and how many failed and are left so;
+    ``shared`` is what the arms have in common.
+    """
     if missing == 0:
         done = "all done before" if not failed else f"{total - failed} done and {failed} failed before"
         text = f"{_runs(total)}, {done}: nothing to train."
     else:
         before = f", {total - missing} done before" if missing < total else ""
         text = f"{_runs(total)}{before}. Training {missing}."
+        text += f"\n{shared}" if shared else ""
     console().print(escape(f"{title}{text}"))
 
 
-def outcome(record: Record) -> str:
-    """Return how a run ended, with its colours."""
+def outcome(record: Record, arm: str) -> str:
+    """Return how a run of an arm of that name ended, with its colours."""
     facts = record.facts
-    told = f"{facts.arm} seed={facts.seed}"
+    told = f"{arm} seed={facts.seed}"
     if record.status is Status.finished:
         best = summary(record).best
         ended = f"{facts.metric} {number_text(best)} in {facts.seconds:.1f} s"
@@ -79,6 +82,9 @@ def print_sweep(sweep: Sweep) -> None:
     if not sweep.factors:
         out.print()
         out.print(escape(sweep.label(sweep.records[0])))
+    if shared := sweep.names.sentence():
+        out.print()
+        out.print(escape(shared))
     out.print(arms_table(sweep))
     for line in _legend(sweep):
         out.print(line)

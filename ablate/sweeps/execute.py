@@ -6,6 +6,7 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 
+from ablate.analysis.naming import names
 from ablate.atomic import check_writable
 from ablate.composition import config_loader
 from ablate.engines import processes
@@ -23,7 +24,7 @@ from ablate.results import Sweep
 from ablate.stop import Stop, signals_request
 from ablate.sweeps.plan import Plan, make_plan
 from ablate.sweeps.preview import preview
-from ablate.sweeps.rounds import Round, Rounds, unfinished
+from ablate.sweeps.rounds import Round, Rounds, labels_of, unfinished
 
 
 def sweep(arguments: Sequence[str] = ()) -> Sweep:
@@ -80,10 +81,17 @@ def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> None:
     settings = rounds.plan.settings
     missing = each.missing(settings.retry)
     failed = 0 if missing else sum(run.record().status in FAILURES for run in each.runs)
-    announce(each.title, len(each.runs), len(missing), failed)
+    called = names(labels_of(each.runs))
+    announce(each.title, len(each.runs), len(missing), failed, called.sentence())
     live = not any(run.config.trainer.progress for run in missing)  # which shows a bar of its own
     watch = Progress(
-        rounds.results(), len(missing), stop, live=live, quiet=settings.quiet, fail_fast=settings.fail_fast
+        rounds.results(),
+        len(missing),
+        stop,
+        names=called,
+        live=live,
+        quiet=settings.quiet,
+        fail_fast=settings.fail_fast,
     )
     with watch:
         if missing:

@@ -38,6 +38,11 @@ class Round:
         return found
 
 
+def labels_of(runs: Iterable[PlannedRun]) -> dict[str, str]:
+    """Return the label of each arm by its hash."""
+    return {run.config.arm_hash: run.config.label or "" for run in runs}
+
+
 def unfinished(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
     """Return the runs that have neither a result nor a failure: another process has them, or had."""
     return [run for run in runs if not (record := run.record()).is_done and record.status not in FAILURES]
@@ -88,7 +93,7 @@ class Rounds:
         plan = self.plan
         runs = list(self._reported.values()) or plan.runs
         records = [run.record() for run in runs]
-        labels = {run.config.arm_hash: run.config.label or "" for run in runs}
+        labels = labels_of(runs)
         return Sweep(
             plan.name,
             plan.folder,
@@ -103,11 +108,13 @@ class Rounds:
     def facts(self) -> SweepFacts:
         """Return what a report has to know of the sweep beside the records of its runs."""
         plan = self.plan
+        labels = labels_of(self._reported.values())
         return SweepFacts(
             design=plan.settings.design.name,
             factors={factor.key: list(factor.levels) for factor in plan.factors},
             seeds=list(plan.seeds),
-            arms=list(dict.fromkeys(arm_hash for arm_hash, _ in self._reported)),
+            arms=list(labels),
+            labels=list(labels.values()),
             notes=list(plan.arrangement.notes),
             inestimable=plan.arrangement.inestimable(),
             tuned=list(self._tuned.values()),
