@@ -117,7 +117,7 @@ def findings_section(content: Content) -> Section:
         verdict = one.test.verdict
         decided = verdict.effect or verdict is Verdict.none
         place = "" if decided and one.metric.column in main else "On other metrics" if decided else "Undecided"
-        said[place].append(_finding(one))
+        said[place].append(finding(one))
     first = said.pop("")
     return Section(
         "findings",
@@ -138,7 +138,7 @@ def effects_section(content: Content) -> Section:
     )
     contrasts = content.effects.contrasts
     numbers = sheets.effects_sheet(contrasts)
-    shown = _figure("", effect_charts(contrasts), content.drawings["effects"], caption, "stack", numbers)
+    shown = figure("", effect_charts(contrasts), content.drawings["effects"], caption, "stack", numbers)
     return Section("effects", "Effects", figures=[shown])
 
 
@@ -152,7 +152,7 @@ def curves_section(content: Content) -> Section:
         )
         charts = curve_charts(band, metric, content.target if metric == content.metric else None)
         numbers = sheets.ends_sheet(band, metric)
-        shown.append(_figure(metric, charts, content.drawings[f"curves/{metric}"], caption, "grid", numbers))
+        shown.append(figure(metric, charts, content.drawings[f"curves/{metric}"], caption, "grid", numbers))
     return Section("convergence", "Convergence", figures=shown)
 
 
@@ -166,12 +166,13 @@ def interactions_section(content: Content) -> Section:
             caption += f" {len(charts) - MOST} more pairs of factors are in the table."
         numbers = sheets.interactions_sheet([one for one in content.effects.interactions if one.metric == metric])
         shown.append(
-            _figure(metric.name, charts[:MOST], content.drawings[f"interactions/{name}"], caption, "grid", numbers)
+            figure(metric.name, charts[:MOST], content.drawings[f"interactions/{name}"], caption, "grid", numbers)
         )
     return Section("interactions", "Interactions", figures=shown)
 
 
-def _figure(title: str, charts: Sequence[Chart], drawing: Drawing, caption: str, kind: str, *tables: Sheet) -> Figure:
+def figure(title: str, charts: Sequence[Chart], drawing: Drawing, caption: str, kind: str, *tables: Sheet) -> Figure:
+    """Return charts with their picture for print, and the tables of what they show."""
     made = [
         {
             "title": chart.title,
@@ -194,7 +195,8 @@ def script_json(content: object) -> Markup:
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _finding(one: Contrast | Interaction) -> Finding:
+def finding(one: Contrast | Interaction) -> Finding:
+    """Return a contrast or an interaction in words, its verdict in front."""
     if isinstance(one, Interaction):
         return Finding(sheets.crossed(one), "open", one.sentence())
     verdict = one.test.verdict
