@@ -19,6 +19,7 @@ from ablate.analysis import Contrast, Divergence, Interaction, Metric, Paired, S
 from ablate.analysis.table import is_absent, label
 from ablate.atomic import atomic, write_atomically
 from ablate.report.content import Arm, Content
+from ablate.report.ills import compared
 from ablate.report.plain import csv_table
 
 SCHEMA = 1
@@ -51,6 +52,15 @@ def document(content: Content) -> dict[str, Any]:
             "sentences": found.sentences(),
             "arms": [_arm(one) for one in content.arms],
             "runs": _runs(content.frame, content.factors),
+            "layers": {
+                "examined": [one.hash for one in content.layers],
+                "symptoms": [
+                    {"arm": one.arm, "hash": one.hash, "symptom": symptom.name, "sentence": symptom.sentence}
+                    for one in content.layers
+                    for symptom in one.symptoms
+                ],
+                "sentences": compared(content.layers),
+            },
             "failures": content.failures,
             "tuned": content.facts.tuned,
             "path": content.facts.path,

@@ -16,6 +16,7 @@ from ablate.figures.interactions import MOST
 from ablate.report import run_sheets, sheets
 from ablate.report.charts import Chart, curve_charts, effect_charts, interaction_charts
 from ablate.report.content import NOTHING, Content
+from ablate.report.ills import ailing, compared
 from ablate.report.methods import METHODS
 from ablate.report.sheets import Sheet
 
@@ -73,6 +74,7 @@ def sections_of(content: Content) -> list[Section]:
         interactions_section(content) if content.cells else None,
         _tables("shares", "Shares of the variance", sheets.shares_sheet(found.shares)),
         Section("arms", "Arms", sheets=[run_sheets.arms_sheet(content)], filter=True),
+        layers_section(content) if content.layers else None,
         _tables(
             "failures",
             "Divergence and failures",
@@ -127,6 +129,15 @@ def findings_section(content: Content) -> Section:
         [(f"{title}: {len(rest)}", rest) for title, rest in said.items() if rest],
         items=[*(one.sentence() for one in found.refused), *found.notes],
     )
+
+
+def layers_section(content: Content) -> Section:
+    """Return what is wrong in the layers of each arm, and which arms have it; one line where nothing is."""
+    shown = ailing(content.layers)
+    what = "This" if shown else "Nothing"
+    said = f"{what} is wrong in the layers, as the first run of each arm that came to an end shows."
+    findings = [Finding(", ".join(dict.fromkeys(s.name for s in one.symptoms)), "bad", one.sentence()) for one in shown]
+    return Section("layers", "Layers", [said], findings, items=compared(content.layers))
 
 
 def effects_section(content: Content) -> Section:
