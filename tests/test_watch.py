@@ -39,7 +39,7 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def set_to(*events: Callable[[], object]) -> None:
         left: Iterator[Callable[[], object]] = iter(events)
-        monkeypatch.setattr(report.time, "sleep", lambda _: next(left)())
+        monkeypatch.setattr("ablate.cli.report.time.sleep", lambda _: next(left)())
 
     return set_to
 
