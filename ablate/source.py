@@ -52,8 +52,7 @@ def locate(text: str, output_dir: str) -> Source:
     A hash is looked for in the folders of all sweeps under ``output_dir``. Raises ``ConfigError`` where there is
     no such run.
     """
-    match = _REFERENCE.fullmatch(text)
-    folder = _find(match[1], output_dir) / (f"seed={match[2]}" if match[2] else "") if match else Path(text)
+    folder = _find(text, output_dir) if _REFERENCE.fullmatch(text) else Path(text)
     if (folder / "record.json").is_file():
         return Source(folder, *_identity(folder))
     if runs := _runs(folder):
@@ -69,16 +68,27 @@ def locate(text: str, output_dir: str) -> Source:
     raise ConfigError(f"init_from={text}: {folder} is no run and no arm: it holds no record.json.{there}")
 
 
-def _find(digest: str, output_dir: str) -> Path:
-    """Return the folder of the arm with this hash."""
-    arms = [arm for arm in sorted(Path(output_dir).glob(f"*/*-{digest}")) if _runs(arm)]
-    if not arms:
+def folder_of(reference: str, output_dir: str) -> Path | None:
+    """Return where the arm or run lies that ``<hash>`` or ``<hash>/seed=<n>`` names; None where there is none.
+
+    Several sweeps may have it. Runs of one hash and seed are alike, so the arm with most of them serves best.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    arms = [arm for arm in sorted(Path(output_dir).glob(f"*/*-{match[1]}")) if _runs(arm)] if match else []
+    if not (match and arms):
+        return None
+    arm = max(arms, key=lambda arm: sum(map(_has_finished, _runs(arm))))
+    return arm / f"seed={match[2]}" if match[2] else arm
+
+
+def _find(reference: str, output_dir: str) -> Path:
+    folder = folder_of(reference, output_dir)
+    if folder is None:
         raise ConfigError(
-            f"init_from={digest}: no arm under {output_dir} has this hash. `python -m ablate runs` lists them; "
+            f"init_from={reference[:8]}: no arm under {output_dir} has this hash. `python -m ablate runs` lists them; "
             "output_dir=… says where to look."
         )
-    # Several sweeps may have it. Runs of one hash and seed are alike, so the arm with most of them serves best.
-    return max(arms, key=lambda arm: sum(map(_has_finished, _runs(arm))))
+    return folder
 
 
 def _runs(arm: Path) -> list[Path]:

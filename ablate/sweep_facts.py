@@ -6,11 +6,13 @@ outputs/<name>/sweep.json    of the sweep that was called last
 from __future__ import annotations
 
 import json
+import socket
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ablate.atomic import write_atomically
 from ablate.designs.step import Step
+from ablate.lock import exists
 
 
 @dataclass
@@ -52,7 +54,15 @@ class SweepFacts:
     """The mean metric where the path begins."""
     target: float | None = None
     """The target that was given; None where it follows from the runs."""
+    pid: int | None = None
+    """The process that trains the sweep, as long as it does, and its machine."""
+    host: str | None = None
     schema: int = 1
+
+    @property
+    def in_training(self) -> bool:
+        """Whether the process that trains the sweep is there; one on another machine is believed to be."""
+        return self.pid is not None and (self.host != socket.gethostname() or exists(self.pid))
 
     @classmethod
     def load(cls, folder: Path) -> SweepFacts | None:

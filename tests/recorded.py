@@ -10,6 +10,7 @@ import numpy as np
 
 from ablate.curves import write_curves
 from ablate.facts import Facts, Status
+from ablate.layer_table import Row, write_layers
 from ablate.record import Record
 from ablate.results import Sweep
 from ablate.sweep_facts import SweepFacts
@@ -66,3 +67,18 @@ def facts_of(arm: str, digest: str, seed: int, levels: Mapping[str, str], bad: b
         command="python -m ablate -m norm=bn,none",
         error="RuntimeError: <b>no</b>" if bad else None,
     )
+
+
+def with_layers(sweep: Sweep, dead: Mapping[str, float]) -> Sweep:
+    """Give every run a table of two layers; ``dead`` is the share of dead units in the second by the arm's hash."""
+    for record in sweep.records:
+        well = {"gradient_norm": 1.0, "update_ratio": 1e-3, "weight_norm": 1.0, "activation_mean": 0.0}
+        well |= {"activation_std": 1.0, "dead": 0.0, "saturated": 0.0}
+        late = well | {"dead": dead.get(record.facts.arm_hash, 0.0)}
+        rows: list[Row] = [
+            {"step": step, "layer": layer, **(late if layer == "layer 2" and step > 20 else well)}
+            for step in (20.0, 40.0, 60.0)
+            for layer in ("layer 1", "layer 2", "head")
+        ]
+        write_layers(record.folder / "layers.csv", rows)
+    return sweep

@@ -11,7 +11,7 @@ import pytest
 
 from ablate.report.content import content_of
 from ablate.report.faces import write_report
-from tests.recorded import recorded
+from tests.recorded import recorded, with_layers
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install selenium")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -37,7 +37,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
     levels = {"norm": ["bn", HOSTILE], "act": ["relu", "sigmoid"]}
-    page, *_ = write_report(content_of(recorded(folder, levels, failed=[(0, 3)])))
+    sweep = with_layers(recorded(folder, levels, failed=[(0, 3)]), {"00000002": 0.71, "00000003": 0.6})
+    page, *_ = write_report(content_of(sweep))
     driver.set_script_timeout(60)
     driver.get(page.as_uri())
     wait_for(driver, "document.documentElement.dataset.charts === 'ready'")
@@ -80,6 +81,17 @@ def test_every_chart_is_drawn_without_an_error_or_a_request(browser: Any) -> Non
 def test_what_users_named_is_text(browser: Any) -> None:
     assert browser.title == "made-up: ablation report"
     assert HOSTILE in column(browser, 0)
+
+
+def test_what_is_wrong_in_the_layers_stands_with_its_arm_and_its_opposite(browser: Any) -> None:
+    lines = "return [...document.querySelectorAll('#layers li')].map((one) => one.innerText)"
+    first, second, both = browser.execute_script(lines)
+    assert first == f"dead units norm={HOSTILE},act=relu: layer layer 2: 71% dead units from step 40."
+    assert second.startswith(f"dead units norm={HOSTILE},act=sigmoid: layer layer 2: 60%")
+    assert both == f"Dead units: in 2 of 4 arms: in all with norm={HOSTILE}, in none with norm=bn."
+    (verdict, *_) = browser.find_elements("css selector", "#layers .verdict.bad")
+    assert verdict.value_of_css_property("border-style") == "double"
+    assert browser.find_element("css selector", "nav a[href='#layers']").text == "Layers"
 
 
 def test_nothing_is_wider_than_a_phone(browser: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 
@@ -31,6 +32,34 @@ class Verdict(StrEnum):
     def effect(self) -> bool:
         """Whether a difference was found."""
         return self in (Verdict.faster, Verdict.slower, Verdict.better, Verdict.worse)
+
+
+def called(metric: Metric, mean: float) -> Verdict:
+    """Return the verdict on a difference, on the scale of the test, that was found."""
+    good = mean * metric.sign > 0
+    if metric.pace:
+        return Verdict.faster if good else Verdict.slower
+    return Verdict.better if good else Verdict.worse
+
+
+class Estimate(Protocol):
+    """A difference with its interval, in the unit of the metric; without one None."""
+
+    @property
+    def metric(self) -> Metric:
+        """What differs."""
+
+    @property
+    def estimate(self) -> float:
+        """By how much."""
+
+    @property
+    def low(self) -> float | None:
+        """The lower end."""
+
+    @property
+    def high(self) -> float | None:
+        """The upper end."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
 from ablate.analysis.convergence import Floats
-from ablate.analysis.evidence import TINY, Paired, Verdict, same
+from ablate.analysis.evidence import TINY, Paired, Verdict, called, same
 from ablate.analysis.measure import Metric
 from ablate.analysis.power import needed
 
@@ -134,10 +134,7 @@ def _verdict(one: Paired) -> Verdict:
     if one.seeds < SMOKE or one.p_holm is None or one.p_flip_holm is None:
         return Verdict.unjudged
     if one.p_holm <= alpha and one.p_flip_holm <= alpha:
-        good = one.mean * one.metric.sign > 0
-        if one.metric.pace:
-            return Verdict.faster if good else Verdict.slower
-        return Verdict.better if good else Verdict.worse
+        return called(one.metric, one.mean)
     if one.constant and abs(one.mean) <= TINY and not one.cut:
         return Verdict.none
     if one.p_equivalent_holm is not None and one.p_equivalent_holm <= alpha:

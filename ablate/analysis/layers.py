@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,23 @@ VANISHED = 1e-3
 GROWTH = 10.0
 
 
+@dataclass(frozen=True)
+class Symptom:
+    """One thing that is wrong in the layers of a run."""
+
+    name: str
+    """What it is in a word or two, the same in every run."""
+    sentence: str
+    """Where, how much, and since when."""
+
+
 def symptoms(frame: pd.DataFrame) -> list[str]:
-    """Return one sentence for each thing that is wrong; none for a run whose layers are well.
+    """Return one sentence for each thing that is wrong: those of :func:`ills`."""
+    return [one.sentence for one in ills(frame)]
+
+
+def ills(frame: pd.DataFrame) -> list[Symptom]:
+    """Return each thing that is wrong; none for a run whose layers are well.
 
     ``frame`` is that of ``ablate.results.layers``: one row per measured step and layer, layers in the order of calls.
     What is said of a step holds from there to the last one measured. Thresholds, with their reasons:
@@ -36,7 +52,7 @@ def symptoms(frame: pd.DataFrame) -> list[str]:
     return [*found, *_updates(frame), *_activations(frame)]
 
 
-def _units(frame: pd.DataFrame, measure: str, limit: float) -> list[str]:
+def _units(frame: pd.DataFrame, measure: str, limit: float) -> list[Symptom]:
     """Name the layers of which at the last point too many units are dead or saturated, the worst with its share."""
     since: dict[str, float] = {}
     share: dict[str, float] = {}
@@ -53,10 +69,10 @@ def _units(frame: pd.DataFrame, measure: str, limit: float) -> list[str]:
     worst = max(share, key=lambda name: share[name])
     others = f", and so in {len(since) - 1} more of {frame['layer'].nunique()} layers" if len(since) > 1 else ""
     what = "dead units" if measure == "dead" else "saturated units"
-    return [f"layer {worst}: {share[worst]:.0%} {what} from step {since[worst]:.0f}{others}"]
+    return [Symptom(what, f"layer {worst}: {share[worst]:.0%} {what} from step {since[worst]:.0f}{others}")]
 
 
-def _gradients(frame: pd.DataFrame) -> list[str]:
+def _gradients(frame: pd.DataFrame) -> list[Symptom]:
     """Compare the first layer with the last, where the first is worst off."""
     layers = _called(frame)
     if len(layers) < 2:
@@ -70,17 +86,19 @@ def _gradients(frame: pd.DataFrame) -> list[str]:
     if not len(first):
         return []
     if np.median(first) == 0:
-        return [f"no gradient reaches the first layer, {layers[0]}"]
+        return [Symptom("vanishing gradients", f"no gradient reaches the first layer, {layers[0]}")]
     with np.errstate(divide="ignore"):
         ratio = float(np.median(np.log10(first) - np.log10(last)))
     if ratio <= math.log10(VANISHED):
-        return [f"gradients shrink 1e{-ratio:.0f}-fold from the last layer to the first"]
+        told = f"gradients shrink 1e{-ratio:.0f}-fold from the last layer to the first"
+        return [Symptom("vanishing gradients", told)]
     if ratio >= -math.log10(VANISHED):
-        return [f"gradients grow 1e{ratio:.0f}-fold from the last layer to the first"]
+        told = f"gradients grow 1e{ratio:.0f}-fold from the last layer to the first"
+        return [Symptom("exploding gradients", told)]
     return []
 
 
-def _updates(frame: pd.DataFrame) -> list[str]:
+def _updates(frame: pd.DataFrame) -> list[Symptom]:
     called = frame[frame["layer"].isin(_called(frame))]
     ratios = called[np.isfinite(called["update_ratio"])]
     if ratios.empty:
@@ -88,24 +106,29 @@ def _updates(frame: pd.DataFrame) -> list[str]:
     found = []
     largest = float(ratios["update_ratio"].max())
     if largest == 0:
-        return ["no layer is changed by training"] if ratios["step"].nunique() > 1 else []  # L-BFGS may have arrived
+        moved = ratios["step"].nunique() == 1  # L-BFGS may have arrived
+        return [] if moved else [Symptom("unchanged layers", "no layer is changed by training")]
     still = [name for name, rows in ratios.groupby("layer", sort=False) if (rows["update_ratio"] == 0).all()]
     if still and ratios["step"].nunique() > 1:
-        found.append(f"layer {still[0]}{f' and {len(still) - 1} more' if len(still) > 1 else ''} never changed")
+        more = f" and {len(still) - 1} more" if len(still) > 1 else ""
+        found.append(Symptom("unchanged layers", f"layer {still[0]}{more} never changed"))
     if largest < TOO_SMALL:
-        found.append(f"updates are at most {largest:.0e} of the weights: learning rate too small")
+        told = f"updates are at most {largest:.0e} of the weights: learning rate too small"
+        found.append(Symptom("small updates", told))
     last = ratios[ratios["step"] == ratios["step"].max()]
     worst = last.loc[last["update_ratio"].idxmax()]
     if worst["update_ratio"] > 1:
-        found.append(f"updates exceed the weights (layer {worst['layer']}): learning rate too large")
+        told = f"updates exceed the weights (layer {worst['layer']}): learning rate too large"
+        found.append(Symptom("large updates", told))
     elif worst["update_ratio"] > TOO_LARGE:
-        found.append(
+        told = (
             f"updates are {worst['update_ratio']:.0%} of the weights (layer {worst['layer']}): learning rate too large"
         )
+        found.append(Symptom("large updates", told))
     return found
 
 
-def _activations(frame: pd.DataFrame) -> list[str]:
+def _activations(frame: pd.DataFrame) -> list[Symptom]:
     hidden = _called(frame)[:-1]  # logits grow as a network becomes sure
     if len(hidden) < 2:
         return []
@@ -114,7 +137,8 @@ def _activations(frame: pd.DataFrame) -> list[str]:
     if not (first > 0 and math.isfinite(last)):
         return []
     growth = (last / first) ** (1 / (len(hidden) - 1))
-    return [f"activations grow {growth:.0f}-fold from layer to layer"] if growth >= GROWTH else []
+    told = f"activations grow {growth:.0f}-fold from layer to layer"
+    return [Symptom("growing activations", told)] if growth >= GROWTH else []
 
 
 def _called(frame: pd.DataFrame) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ablate.analysis.evidence import Paired, Verdict
+from ablate.analysis.evidence import Estimate, Paired, Verdict
 from ablate.analysis.inference import SMOKE
 from ablate.analysis.measure import Metric, Scale
 from ablate.analysis.power import POWER, SEEDS_LIMIT, flips_needed
@@ -29,7 +29,7 @@ def short(factor: str, level: Any) -> str:
     return text if _SPEAKS.fullmatch(text) and text not in _MUTE else setting(factor, level)
 
 
-def difference(one: Paired) -> str:
+def difference(one: Estimate) -> str:
     """Return the estimate with its interval: ``0.52× the steps to target [0.45, 0.62]``."""
     metric = one.metric
     if metric.scale is Scale.ratio:
@@ -37,7 +37,7 @@ def difference(one: Paired) -> str:
     return f"{number(metric, one.estimate)}{_UNIT.get(metric.scale, '')} of {metric.name}{between(one)}"
 
 
-def between(one: Paired) -> str:
+def between(one: Estimate) -> str:
     """Return the interval with a space before it, or nothing."""
     if one.low is None or one.high is None:
         return ""

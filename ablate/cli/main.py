@@ -22,6 +22,7 @@ VERBS = {
     "new": "ablate.cli.new",
     "summary": "ablate.cli.summary",
     "report": "ablate.cli.report",
+    "compare": "ablate.cli.compare",
     "doctor": "ablate.cli.doctor",
 }
 """The module that holds each verb, as a function of the same name; imported when it is called."""

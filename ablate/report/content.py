@@ -20,6 +20,7 @@ from ablate.figures.curves import curves as curve_plot
 from ablate.figures.effects import effects as effect_plot
 from ablate.figures.interactions import interactions as interaction_plot
 from ablate.record import Record
+from ablate.report.ills import Examined, examined
 from ablate.report.ranking import ranked
 from ablate.results import Sweep
 from ablate.sweep_facts import SweepFacts
@@ -78,6 +79,8 @@ class Content:
     """By metric, where there are two factors: of steps to target and of the test. Pairs that interact come first."""
     arms: Sequence[Arm]
     """The best first."""
+    layers: Sequence[Examined]
+    """The arms whose layers were measured, and what is wrong in them."""
     failures: Sequence[Failure]
     warnings: Sequence[str]
     commands: Sequence[str]
@@ -132,6 +135,7 @@ def content_of(sweep: Sweep) -> Content:
         bands={name: bands(curves, sweep.factors, name) for name in shown} if sweep.factors else {},
         cells={name: (crossed[name], _ranked(cells(frame, sweep.factors, crossed[name]), found)) for name in plotted},
         arms=_arms(sweep, frame),
+        layers=examined(sweep),
         failures=[one for record in sweep.records if (one := _failure(sweep, record)) is not None],
         warnings=list(dict.fromkeys(warning for record in sweep.records for warning in record.facts.warnings)),
         commands=list(dict.fromkeys(record.facts.command for record in sweep.records if record.facts.command)),

@@ -19,6 +19,7 @@ from ablate.analysis import Contrast, Divergence, Interaction, Metric, Paired, S
 from ablate.analysis.table import is_absent, label
 from ablate.atomic import atomic, write_atomically
 from ablate.report.content import Arm, Content
+from ablate.report.ills import compared
 from ablate.report.plain import csv_table
 
 SCHEMA = 1
@@ -28,7 +29,7 @@ NUMBERS = ("steps_to_target", "best", "final", "area", "seconds")
 def document(content: Content) -> dict[str, Any]:
     """Return the report as what JSON has: no number in it is infinite or NaN."""
     found = content.effects
-    told: dict[str, Any] = _plain(
+    told: dict[str, Any] = plain(
         {
             "schema": SCHEMA,
             "name": content.name,
@@ -43,7 +44,7 @@ def document(content: Content) -> dict[str, Any]:
             "metric": {"name": content.metric, "higher_is_better": content.higher_is_better},
             "target": {"value": content.target, "why": content.why_target},
             "counts": content.counts,
-            "effects": [_contrast(one) for one in found.contrasts],
+            "effects": [contrast(one) for one in found.contrasts],
             "interactions": [_interaction(one) for one in found.interactions],
             "shares": [_share(one) for one in found.shares],
             "divergences": [_divergence(one) for one in found.divergences],
@@ -52,6 +53,15 @@ def document(content: Content) -> dict[str, Any]:
             "sentences": found.sentences(),
             "arms": [_arm(one) for one in content.arms],
             "runs": _runs(content.frame, content.factors),
+            "layers": {
+                "examined": [one.hash for one in content.layers],
+                "symptoms": [
+                    {"arm": one.arm, "hash": one.hash, "symptom": symptom.name, "sentence": symptom.sentence}
+                    for one in content.layers
+                    for symptom in one.symptoms
+                ],
+                "sentences": compared(content.layers),
+            },
             "failures": content.failures,
             "tuned": content.facts.tuned,
             "path": content.facts.path,
@@ -103,7 +113,7 @@ def _level(value: Any) -> str | None:
 def _runs(frame: pd.DataFrame, factors: Any) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = frame.drop(columns=list(factors)).to_dict("records")  # type: ignore[assignment]
     levels = frame[list(factors)].map(_level).to_dict("records")
-    return [_plain({"arm": row.pop("arm"), "levels": level, **row}) for row, level in zip(rows, levels, strict=True)]
+    return [plain({"arm": row.pop("arm"), "levels": level, **row}) for row, level in zip(rows, levels, strict=True)]
 
 
 def _arm(one: Arm) -> dict[str, Any]:
@@ -122,7 +132,8 @@ def _arm(one: Arm) -> dict[str, Any]:
     }
 
 
-def _metric(metric: Metric) -> dict[str, Any]:
+def of_metric(metric: Metric) -> dict[str, Any]:
+    """Return what an effect says of its metric."""
     return {
         "metric": metric.column,
         "label": metric.name,
@@ -151,13 +162,14 @@ def _test(one: Paired) -> dict[str, Any]:
     }
 
 
-def _contrast(one: Contrast) -> dict[str, Any]:
+def contrast(one: Contrast) -> dict[str, Any]:
+    """Return a contrast as an effect of ``report.json``."""
     return {
         "factor": one.factor,
         "level": label(one.level),
         "baseline": label(one.baseline),
         "within": None if one.within is None else {one.within[0]: label(one.within[1])},
-        **_metric(one.metric),
+        **of_metric(one.metric),
         **_test(one.test),
         "pairs": one.pairs,
         "pairs_planned": one.pairs_planned,
@@ -186,7 +198,7 @@ def _interaction(one: Interaction) -> dict[str, Any]:
         "other": one.other,
         "other_level": label(one.other_level),
         "other_baseline": label(one.other_baseline),
-        **_metric(one.metric),
+        **of_metric(one.metric),
         **_test(one.test),
         "at_level": one.at_level.estimate,
         "at_baseline": one.at_baseline.estimate,
@@ -205,18 +217,18 @@ def _divergence(one: Divergence) -> dict[str, Any]:
     return told | {"differs": one.differs, "sentence": one.sentence()}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return what JSON has: None for what is not finite, lists, texts."""
     if isinstance(value, Enum):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
+        return plain(asdict(value))
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain(value.item())
     if isinstance(value, float):
         if not math.isfinite(value):
             return None

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ablate.analysis import Contrast, Effects, Interaction, Share, Verdict
-from ablate.analysis.evidence import Paired
+from ablate.analysis.evidence import Estimate, Paired
 from ablate.analysis.table import label
 from ablate.analysis.wording import between, number, setting
 
@@ -57,7 +57,7 @@ def contrasts_table(contrasts: Sequence[Contrast]) -> Table:
     return table
 
 
-def difference(test: Paired) -> str:
+def difference(test: Estimate) -> str:
     """Return ``0.52× [0.45, 0.62]`` or, in points, ``+1.3 pt [+0.4, +2.2]``."""
     text = number(test.metric, test.estimate)
     unit = {"ratio": "×", "points": " pt"}.get(str(test.metric.scale), "")

@@ -32,16 +32,14 @@ def arms_sheet(content: Content) -> Sheet:
     for arm in content.arms:
         runs = arm.runs
         reached = int(runs["steps_to_target"].notna().sum())
-        steps = float(pd.to_numeric(runs["steps_to_target"]).fillna(budget).mean())
-        bound = "" if reached == len(runs) else "≥ "
         rows.append(
             (
                 *(Cell("–" if is_absent(level) else label(level)) for level in arm.levels.values()),
                 Cell(str(len(runs)), len(runs)),
                 Cell(f"{reached}/{len(runs)}", reached / len(runs)),
-                Cell(f"{bound}{steps:.0f}", steps) if reached else Cell("–"),
-                *(_mean(runs[name]) for name in ("best", "final", "area", *tests)),
-                _mean(runs["seconds"], 1),
+                steps(runs, budget),
+                *(mean(runs[name]) for name in ("best", "final", "area", *tests)),
+                mean(runs["seconds"], 1),
                 Cell(", ".join(f"{count} {status}" for status, count in arm.statuses.items())),
             )
         )
@@ -117,12 +115,22 @@ def path_sheet(facts: SweepFacts, metric: str) -> Sheet:
     return Sheet("path", "Path", heads, tuple(rows), frozenset({"factor", "from", "to"}), notes if rows else ())
 
 
-def _mean(values: pd.Series, digits: int = 4) -> Cell:
+def steps(runs: pd.DataFrame, budget: float) -> Cell:
+    """Return the mean steps to the target of an arm's runs; those that did not reach it count with the budget."""
+    times = pd.to_numeric(runs["steps_to_target"])
+    if not times.notna().any():
+        return Cell("–")
+    found = float(times.fillna(budget).mean())
+    return Cell(f"{'' if times.notna().all() else '≥ '}{found:.0f}", found)
+
+
+def mean(values: pd.Series, digits: int = 4) -> Cell:
+    """Return the mean of an arm's runs with their standard deviation, from two on."""
     numbers = pd.to_numeric(values)
-    mean, deviation = float(numbers.mean()), float(numbers.std())
-    if math.isnan(mean):
+    middle, deviation = float(numbers.mean()), float(numbers.std())
+    if math.isnan(middle):
         return Cell("–")
     if math.isnan(deviation):
-        return Cell(f"{mean:.{digits}f}", mean)
+        return Cell(f"{middle:.{digits}f}", middle)
     digits = min(digits, 3)
-    return Cell(f"{mean:.{digits}f} ± {deviation:.{digits}f}", mean)
+    return Cell(f"{middle:.{digits}f} ± {deviation:.{digits}f}", middle)

@@ -16,6 +16,7 @@ from ablate.figures.interactions import MOST
 from ablate.report import run_sheets, sheets
 from ablate.report.charts import Chart, curve_charts, effect_charts, interaction_charts
 from ablate.report.content import NOTHING, Content
+from ablate.report.ills import ailing, compared
 from ablate.report.methods import METHODS
 from ablate.report.sheets import Sheet
 
@@ -73,6 +74,7 @@ def sections_of(content: Content) -> list[Section]:
         interactions_section(content) if content.cells else None,
         _tables("shares", "Shares of the variance", sheets.shares_sheet(found.shares)),
         Section("arms", "Arms", sheets=[run_sheets.arms_sheet(content)], filter=True),
+        layers_section(content) if content.layers else None,
         _tables(
             "failures",
             "Divergence and failures",
@@ -117,7 +119,7 @@ def findings_section(content: Content) -> Section:
         verdict = one.test.verdict
         decided = verdict.effect or verdict is Verdict.none
         place = "" if decided and one.metric.column in main else "On other metrics" if decided else "Undecided"
-        said[place].append(_finding(one))
+        said[place].append(finding(one))
     first = said.pop("")
     return Section(
         "findings",
@@ -129,6 +131,15 @@ def findings_section(content: Content) -> Section:
     )
 
 
+def layers_section(content: Content) -> Section:
+    """Return what is wrong in the layers of each arm, and which arms have it; one line where nothing is."""
+    shown = ailing(content.layers)
+    what = "This" if shown else "Nothing"
+    said = f"{what} is wrong in the layers, as the first run of each arm that came to an end shows."
+    findings = [Finding(", ".join(dict.fromkeys(s.name for s in one.symptoms)), "bad", one.sentence()) for one in shown]
+    return Section("layers", "Layers", [said], findings, items=compared(content.layers))
+
+
 def effects_section(content: Content) -> Section:
     """Return the forest plots."""
     caption = (
@@ -138,7 +149,7 @@ def effects_section(content: Content) -> Section:
     )
     contrasts = content.effects.contrasts
     numbers = sheets.effects_sheet(contrasts)
-    shown = _figure("", effect_charts(contrasts), content.drawings["effects"], caption, "stack", numbers)
+    shown = figure("", effect_charts(contrasts), content.drawings["effects"], caption, "stack", numbers)
     return Section("effects", "Effects", figures=[shown])
 
 
@@ -152,7 +163,7 @@ def curves_section(content: Content) -> Section:
         )
         charts = curve_charts(band, metric, content.target if metric == content.metric else None)
         numbers = sheets.ends_sheet(band, metric)
-        shown.append(_figure(metric, charts, content.drawings[f"curves/{metric}"], caption, "grid", numbers))
+        shown.append(figure(metric, charts, content.drawings[f"curves/{metric}"], caption, "grid", numbers))
     return Section("convergence", "Convergence", figures=shown)
 
 
@@ -166,12 +177,13 @@ def interactions_section(content: Content) -> Section:
             caption += f" {len(charts) - MOST} more pairs of factors are in the table."
         numbers = sheets.interactions_sheet([one for one in content.effects.interactions if one.metric == metric])
         shown.append(
-            _figure(metric.name, charts[:MOST], content.drawings[f"interactions/{name}"], caption, "grid", numbers)
+            figure(metric.name, charts[:MOST], content.drawings[f"interactions/{name}"], caption, "grid", numbers)
         )
     return Section("interactions", "Interactions", figures=shown)
 
 
-def _figure(title: str, charts: Sequence[Chart], drawing: Drawing, caption: str, kind: str, *tables: Sheet) -> Figure:
+def figure(title: str, charts: Sequence[Chart], drawing: Drawing, caption: str, kind: str, *tables: Sheet) -> Figure:
+    """Return charts with their picture for print, and the tables of what they show."""
     made = [
         {
             "title": chart.title,
@@ -194,7 +206,8 @@ def script_json(content: object) -> Markup:
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _finding(one: Contrast | Interaction) -> Finding:
+def finding(one: Contrast | Interaction) -> Finding:
+    """Return a contrast or an interaction in words, its verdict in front."""
     if isinstance(one, Interaction):
         return Finding(sheets.crossed(one), "open", one.sentence())
     verdict = one.test.verdict

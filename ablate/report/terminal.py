@@ -10,14 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ablate.analysis.layers import symptoms
 from ablate.facts import FAILURES, Status, command
 from ablate.record import Record
 from ablate.report.costs import ArmCost, cost_table
 from ablate.report.decisions import decisions
+from ablate.report.ills import ailing, compared, examined
 from ablate.report.ranking import ranked
 from ablate.report.style import console, level_text, number_text
-from ablate.results import Sweep, layers, summary
+from ablate.results import Sweep, summary
 
 _LEVEL, _HEAD = 24, 8
 """A level is broken beyond so many columns, the name of its factor, where there is no room, beyond so many."""
@@ -95,11 +95,12 @@ def print_sweep(sweep: Sweep) -> None:
 
         for part in effects_told(sweep.effects()):
             out.print(part)
-    for told in _ills(sweep):
+    arms = examined(sweep)
+    for told in [*(one.sentence() for one in ailing(arms)), *compared(arms)]:
         out.print(f"[yellow]{escape(told)}[/]", soft_wrap=True)
     if sweep.cost:
-        arms = ranked(sweep.frame(), sweep.higher_is_better)
-        out.print(cost_table(sweep.factors, [_cost(sweep, arm) for arm in arms]))
+        rows = ranked(sweep.frame(), sweep.higher_is_better)
+        out.print(cost_table(sweep.factors, [_cost(sweep, arm) for arm in rows]))
     for part in decisions(sweep.facts, sweep.metric):
         out.print(part)
     ended_badly = [record for record in sweep.records if record.status in (*FAILURES, Status.diverged)]
@@ -161,13 +162,6 @@ def arms_table(sweep: Sweep) -> Table:
     if dropped:
         table.caption, table.caption_justify = f"No room here for: {', '.join(dropped)}.", "left"
     return table
-
-
-def _ills(sweep: Sweep) -> list[str]:
-    """Return a sentence for each arm in whose layers something is wrong, as the first of its finished runs shows."""
-    first = {r.facts.arm_hash: r for r in reversed(sweep.records) if r.status.done}
-    found = ((sweep.label(record), symptoms(layers(record))) for record in first.values())
-    return [f"{label}: {'; '.join(ills)}." for label, ills in reversed(list(found)) if ills]
 
 
 def _cost(sweep: Sweep, arm: pd.DataFrame) -> ArmCost:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import socket
 import warnings
 from collections.abc import Sequence
 
@@ -65,15 +67,28 @@ def execute(plan: Plan, engine: Engine, stop: Stop | None = None) -> Sweep:
     rounds = Rounds(plan)
     check_writable(plan.folder)
     introduce(plan.warnings, plan.arrangement.notes, plan.transfers)
-    with signals_request(signals):
-        for each in rounds:
-            _train(each, rounds, engine, signals)
-            if signals.requested:
-                break
+    try:
+        with signals_request(signals):
+            for each in rounds:
+                _tell_watchers(rounds, in_training=True)
+                _train(each, rounds, engine, signals)
+                if signals.requested:
+                    break
+    finally:
+        _tell_watchers(rounds, in_training=False)
     results = finish(rounds)
     if stop is None and signals.by_signal:
         raise KeyboardInterrupt
     return results
+
+
+def _tell_watchers(rounds: Rounds, *, in_training: bool) -> None:
+    """Say in ``sweep.json`` which runs there are to be, once that is known, and whether they are in training."""
+    facts = rounds.facts()
+    if facts.factors and facts.arms:
+        if in_training:
+            facts.pid, facts.host = os.getpid(), socket.gethostname()
+        facts.save(rounds.plan.folder)
 
 
 def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> None:
