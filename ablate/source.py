@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ablate.designs.apart import is_apart
 from ablate.errors import ConfigError
 
 _REFERENCE = re.compile(r"([0-9a-f]{8})(?:/seed=(\d+))?")
@@ -77,8 +78,9 @@ def _find(digest: str, output_dir: str) -> Path:
             f"init_from={digest}: no arm under {output_dir} has this hash. `python -m ablate runs` lists them; "
             "output_dir=… says where to look."
         )
-    # Several sweeps may have it. Runs of one hash and seed are alike, so the arm with most of them serves best.
-    return max(arms, key=lambda arm: sum(map(_has_finished, _runs(arm))))
+    # Several sweeps may have it. Runs of one hash and seed are alike, so the arm with most of them serves best; seeds
+    # that something was decided on are not those that people report.
+    return max(arms, key=lambda arm: (not is_apart(arm.parent.name), sum(map(_has_finished, _runs(arm)))))
 
 
 def _runs(arm: Path) -> list[Path]:

@@ -1,4 +1,5 @@
-"""What a sweep leaves on disk beside the records of its runs: what it was made of, what tuning and a path decided.
+"""What a sweep leaves on disk beside the records of its runs: what it was made of, what tuning, calibration and a path
+decided.
 
 outputs/<name>/sweep.json    of the sweep that was called last
 """
@@ -8,8 +9,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ablate.atomic import write_atomically
+from ablate.designs.calibration import AUTO, Calibrated
 from ablate.designs.step import Step
 
 
@@ -48,8 +51,13 @@ class SweepFacts:
     path: list[Step] = field(default_factory=list)
     start: float | None = None
     """The mean metric where the path begins."""
-    target: float | None = None
-    """The target that was given; None where it follows from the runs."""
+    target: float | str = AUTO
+    """The target that was asked for."""
+    calibration: Calibrated = field(default_factory=Calibrated)
+    """The runs that ``auto`` goes by, or why there are none."""
+    target_used: dict[str, Any] = field(default_factory=dict)
+    """What came of it when the sweep was last called: the ``value``, the ``rule`` it is by, its ``margin``, and ``why``
+    in words."""
     schema: int = 1
 
     @classmethod
@@ -60,6 +68,8 @@ class SweepFacts:
             facts = cls(**{name: content[name] for name in cls.__dataclass_fields__ if name in content})
             facts.tuned = [Tuned(**tuned) for tuned in content["tuned"]]
             facts.path = [Step(**step) for step in content["path"]]
+            facts.target = AUTO if facts.target is None else facts.target  # as it was once written
+            facts.calibration = Calibrated(**content.get("calibration", {}))
         except (OSError, ValueError, TypeError, KeyError):
             return None
         return facts
