@@ -18,6 +18,7 @@ from ablate import analysis
 from ablate.analysis import Contrast, Effects, Metric
 from ablate.analysis.table import NOT_RUN, is_absent, label
 from ablate.analysis.unpaired import Unpaired, unpaired
+from ablate.designs.calibration import AUTO
 from ablate.errors import ConfigError
 from ablate.record import Record
 from ablate.results import Sweep, open_sweep
@@ -89,7 +90,8 @@ def compare(sides: Sequence[Side], target: float | None = None) -> Comparison:
             notes.append("They have no arm in common: only the effects of their factors stand side by side.")
     frame, curves = everything.iloc[:0].assign(side=""), merged.curves().iloc[:0].assign(side="")
     if groups:
-        parts = [(one, Sweep("", one.side.sweep.folder, one.records, [], target)) for one in groups]
+        aim = AUTO if target is None else target
+        parts = [(one, Sweep("", one.side.sweep.folder, one.records, [], aim)) for one in groups]
         frame, curves = (
             pd.concat([_of(one, table(part)) for one, part in parts]) for table in (Sweep.frame, Sweep.curves)
         )
@@ -131,18 +133,20 @@ def _target(sides: Sequence[Side], merged: Sweep, given: float | None) -> tuple[
         return given, "as given"
     homes = {record.folder.resolve().parents[1] for record in merged.records}
     if len(homes) == 1 and (home := homes.pop()).is_dir():
-        value, why = open_sweep(home).target()
-        return value, f"that of {home.name}: {why}"
+        found = open_sweep(home).target()
+        return found.value, f"that of {home.name}: {found.why}"
     own = {side.sweep.facts.target for side in sides}
-    if len(own) == 1 and (value := own.pop()) is not None:
+    if len(own) == 1 and isinstance(value := own.pop(), float):
         return value, "as given to each"
-    return merged.target()
+    found = merged.target()
+    return found.value, found.why
 
 
 def _aimed(side: Side, target: float | None) -> Sweep:
     sweep = side.sweep
     labels = {record.facts.arm_hash: sweep.label(record) for record in sweep.records}
-    return Sweep(sweep.name, sweep.folder, sweep.records, sweep.factors, target, labels, facts=sweep.facts)
+    aim = AUTO if target is None else target
+    return Sweep(sweep.name, sweep.folder, sweep.records, sweep.factors, aim, labels, facts=sweep.facts)
 
 
 def _groups(sides: Sequence[Side]) -> tuple[list[Group], list[str]]:

@@ -16,8 +16,12 @@ from ablate import analysis
 from ablate.analysis.convergence import Convergence, convergence
 from ablate.analysis.measure import as_metric, known
 from ablate.analysis.naming import Names, names
+from ablate.analysis.target import Target
+from ablate.analysis.target import learned as has_learned
+from ablate.analysis.target import target as target_of
 from ablate.config import InitHead
-from ablate.designs.loo import is_off
+from ablate.designs.calibration import AUTO
+from ablate.designs.loo import without
 from ablate.errors import ConfigError, RecordError
 from ablate.layer_table import MEASURES, read_layers
 from ablate.record import Record, Status, find
@@ -27,7 +31,6 @@ if TYPE_CHECKING:
     from ablate.analysis import Effects, Interaction, Metric
     from ablate.figures.chart import Chart
 
-TARGET_MARGIN = 0.01
 PLOTS = ("curves", "effects", "interactions")
 ROWS = 20
 """A notebook shows so many arms."""
@@ -37,8 +40,8 @@ class Sweep:
     """The runs of a sweep, in its order: arms first, then seeds.
 
     ``factors`` are the swept settings (the seed left out); ``target`` is the value of the validation metric
-    for "steps to target", by default what the best arm reaches (median of its seeds) less 0.01. With ``cost`` the
-    report shows what the arms cost.
+    for "steps to target", ``reached`` or ``auto``: see :func:`ablate.analysis.target.target`. With ``cost`` the report
+    shows what the arms cost.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class Sweep:
         folder: Path,
         records: Sequence[Record],
         factors: Sequence[str],
-        target: float | None = None,
+        target: float | str = AUTO,
         labels: Mapping[str, str] | None = None,
         cost: bool = False,
         facts: SweepFacts | None = None,
@@ -91,25 +94,18 @@ class Sweep:
     def _judged(self) -> Record:
         return next((r for r in self.records if r.status.done), self.records[0])
 
-    def target(self) -> tuple[float | None, str]:
-        """Return the target of the validation metric, and where it comes from in words."""
-        if self._target is not None:
-            return self._target, "as given"
-        arms: dict[str, list[float]] = {}
+    def target(self) -> Target:
+        """Return the target of the validation metric, and where it comes from."""
+        arms: dict[str, list[float | None]] = {}
         for record in self.records:
-            if record.status is Status.finished and (best := summary(record).best) is not None:
-                arms.setdefault(self.label(record), []).append(best)
-        if arms:
-            sign = 1 if self.higher_is_better else -1
-            medians = {label: float(np.median(values)) for label, values in arms.items()}
-            label = max(medians, key=lambda name: sign * medians[name])
-            worse = f"{'less' if self.higher_is_better else 'plus'} {TARGET_MARGIN}"
-            return medians[label] - sign * TARGET_MARGIN, f"the best arm's, {label}, {worse}"
-        return None, "no run has finished"
+            arms.setdefault(self.label(record), []).append(judged(record))
+        return target_of(
+            self._target, calibrated=self.facts.calibration, arms=arms, higher_is_better=self.higher_is_better
+        )
 
     def frame(self) -> pd.DataFrame:
         """Return one row per run: arm, factors, seed, status, convergence, test metrics, cost."""
-        target, _ = self.target()
+        target = self.target().value
         rows = []
         for record in self.records:
             facts = record.facts
@@ -188,7 +184,7 @@ class Sweep:
 
             name = metric or self.metric
             shown = analysis.bands(self.curves(), self.factors, name)
-            return curves(shown, name, self.target()[0] if name == self.metric else None)
+            return curves(shown, name, self.target().value if name == self.metric else None)
         if what == "effects":
             from ablate.figures.effects import effects
 
@@ -231,8 +227,8 @@ class Sweep:
 
 def _without(frame: pd.DataFrame, factors: Sequence[str]) -> dict[str, Any]:
     """Return the level of each factor that means "without", where it has one."""
-    off = {factor: [level for level in frame[factor] if level is not None and is_off(str(level))] for factor in factors}
-    return {factor: own[0] for factor, own in off.items() if own}
+    off = {factor: without(frame[factor]) for factor in factors}
+    return {factor: level for factor, level in off.items() if level is not None}
 
 
 def layers(record: Record) -> pd.DataFrame:
@@ -261,6 +257,13 @@ def summary(record: Record, target: float | None = None) -> Convergence:
 def judged(record: Record) -> float | None:
     """Return the best value of the metric that a run is judged by; None unless it finished."""
     return summary(record).best if record.status is Status.finished else None
+
+
+def learned(record: Record) -> bool:
+    """Say whether a run's curves show that it learned."""
+    curves, facts, none = record.curves(), record.facts, np.empty(0)
+    metric, loss = curves.get(facts.metric, none), curves.get("val/loss", none)
+    return has_learned(metric, loss, higher_is_better=facts.higher_is_better, chance=facts.chance)
 
 
 def open_sweep(folder: Path) -> Sweep:

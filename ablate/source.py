@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ablate.designs.apart import is_apart
 from ablate.errors import ConfigError
 
 _REFERENCE = re.compile(r"([0-9a-f]{8})(?:/seed=(\d+))?")
@@ -71,13 +72,14 @@ def locate(text: str, output_dir: str) -> Source:
 def folder_of(reference: str, output_dir: str) -> Path | None:
     """Return where the arm or run lies that ``<hash>`` or ``<hash>/seed=<n>`` names; None where there is none.
 
-    Several sweeps may have it. Runs of one hash and seed are alike, so the arm with most of them serves best.
+    Several sweeps may have it. Runs of one hash and seed are alike, so the arm with most of them serves best; seeds
+    that something was decided on are not those that people report.
     """
     match = _REFERENCE.fullmatch(reference)
     arms = [arm for arm in sorted(Path(output_dir).glob(f"*/*-{match[1]}")) if _runs(arm)] if match else []
     if not (match and arms):
         return None
-    arm = max(arms, key=lambda arm: sum(map(_has_finished, _runs(arm))))
+    arm = max(arms, key=lambda arm: (not is_apart(arm.parent.name), sum(map(_has_finished, _runs(arm)))))
     return arm / f"seed={match[2]}" if match[2] else arm
 
 

@@ -1,4 +1,5 @@
-"""What a sweep leaves on disk beside the records of its runs: what it was made of, what tuning and a path decided.
+"""What a sweep leaves on disk beside the records of its runs: what it was made of, what tuning, calibration and a path
+decided.
 
 outputs/<name>/sweep.json    of the sweep that was called last
 """
@@ -9,8 +10,10 @@ import json
 import socket
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ablate.atomic import write_atomically
+from ablate.designs.calibration import AUTO, Calibrated
 from ablate.designs.step import Step
 from ablate.lock import exists
 
@@ -52,8 +55,13 @@ class SweepFacts:
     path: list[Step] = field(default_factory=list)
     start: float | None = None
     """The mean metric where the path begins."""
-    target: float | None = None
-    """The target that was given; None where it follows from the runs."""
+    target: float | str = AUTO
+    """The target that was asked for."""
+    calibration: Calibrated = field(default_factory=Calibrated)
+    """The runs that ``auto`` goes by, or why there are none."""
+    target_used: dict[str, Any] = field(default_factory=dict)
+    """What came of it when the sweep was last called: the ``value``, the ``rule`` it is by, its ``margin``, and ``why``
+    in words."""
     pid: int | None = None
     """The process that trains the sweep, as long as it does, and its machine."""
     host: str | None = None
@@ -72,6 +80,8 @@ class SweepFacts:
             facts = cls(**{name: content[name] for name in cls.__dataclass_fields__ if name in content})
             facts.tuned = [Tuned(**tuned) for tuned in content["tuned"]]
             facts.path = [Step(**step) for step in content["path"]]
+            facts.target = AUTO if facts.target is None else facts.target  # as it was once written
+            facts.calibration = Calibrated(**content.get("calibration", {}))
         except (OSError, ValueError, TypeError, KeyError):
             return None
         return facts

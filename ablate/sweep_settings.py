@@ -9,8 +9,10 @@ import math
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from ablate.checks import at_least
+from ablate.designs.calibration import AUTO, REACHED
 
 
 class Design(Enum):
@@ -61,15 +63,21 @@ class SweepSettings:
     workers: str = "auto"
     runs_per_gpu: int = 1
     quiet: bool = False
-    target: float | None = None
+    target: Any = AUTO  # float | str, but OmegaConf fails to merge a union over a default
+    calibration: int | None = None
     cost: bool = False
 
     def __post_init__(self) -> None:
         at_least(1, tune_seeds=self.tune_seeds, runs_per_gpu=self.runs_per_gpu)
         if self.tune_seeds is not None and not self.tune:
             raise ValueError("tune_seeds belongs to tune; drop it, or add tune=lr")
-        if self.target is not None and not math.isfinite(self.target):
-            raise ValueError(f"target must be a finite number, not {self.target}")
+        if self.target not in (AUTO, REACHED):
+            number = isinstance(self.target, int | float) and not isinstance(self.target, bool)
+            if not number or not math.isfinite(self.target):
+                raise ValueError(f"target must be a finite number, {AUTO} or {REACHED}, not {self.target}")
+        at_least(0, calibration=self.calibration)
+        if self.calibration and self.target != AUTO:
+            raise ValueError(f"calibration belongs to target={AUTO}; drop it, or target={self.target}")
         if not re.fullmatch(r"auto|\d+", self.workers):
             raise ValueError(f"workers must be auto or a whole number, not {self.workers}; 0 trains in this process")
         if self.baseline and self.design is not Design.ofat:

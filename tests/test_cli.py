@@ -180,7 +180,7 @@ def test_hydras_own_flags_work(tmp_path: Path) -> None:
 
 
 def test_a_sweep_killed_half_way_finishes_only_what_is_missing(tmp_path: Path) -> None:
-    arguments = ["-m", "norm=bn,none", "seed=range(0,6)", "trainer.max_epochs=4", "model.width=8"]
+    arguments = ["-m", "norm=bn,none", "seed=range(0,6)", "calibration=0", "trainer.max_epochs=4", "model.width=8"]
     child = subprocess.Popen([sys.executable, "-m", "ablate", *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL)
 
     def finished() -> dict[str, str]:

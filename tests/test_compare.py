@@ -172,9 +172,9 @@ def test_of_two_single_runs_there_is_no_interval(tmp_path: Path, second: int, pa
 
 def test_arms_of_one_sweep_have_its_target(tmp_path: Path) -> None:
     sweep = recorded(tmp_path, NORM)
-    value, why = Sweep("", sweep.folder, sweep.records, sweep.factors).target()
+    own = Sweep("", sweep.folder, sweep.records, sweep.factors).target()
     found = compared(BN, NONE)
-    assert (found.target, found.why_target) == (value, f"that of made-up: {why}")
+    assert (found.target, found.why_target) == (own.value, f"that of made-up: {own.why}")
     assert (compared(BN, NONE, target=0.7).target, compared(BN, NONE, target=0.7).why_target) == (0.7, "as given")
 
 

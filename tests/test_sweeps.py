@@ -114,12 +114,12 @@ def test_frames_are_tidy(short_sweep: Runner) -> None:
 
 def test_the_target_is_the_best_arms_median_less_a_margin_or_as_given(short_sweep: Runner) -> None:
     result = short_sweep(["norm=bn,none", "seed=0,1,2"])
-    value, source = result.target()
+    found = result.target()
     medians = result.frame().groupby("norm")["best"].median()
-    assert value == pytest.approx(medians.max() - 0.01)
-    assert f"norm={medians.idxmax()}" in source
+    assert found.value == pytest.approx(medians.max() - 0.01)
+    assert f"norm={medians.idxmax()}" in found.why
     given = short_sweep(["norm=bn,none", "seed=0,1,2", "target=2.0"])
-    assert given.target() == (2.0, "as given")
+    assert (given.target().value, given.target().why) == (2.0, "as given")
     assert given.frame()["steps_to_target"].isna().all()
 
 
@@ -127,7 +127,7 @@ def test_a_sweep_without_curves_has_empty_frames(short_sweep: Runner, monkeypatc
     monkeypatch.setattr("ablate.training.run.train", lambda *_: (_ for _ in ()).throw(RuntimeError("planted")))
     result = short_sweep(["norm=bn,none"])
     assert result.curves().empty
-    assert result.target() == (None, "no run has finished")
+    assert (result.target().value, result.target().why) == (None, "no run has finished")
     assert isinstance(result.frame(), pd.DataFrame)
 
 

@@ -1,4 +1,4 @@
-"""The grid, the seeds and the choice when a parameter is tuned for each arm."""
+"""The grid and the choice when a parameter is tuned for each arm, and the seeds that nobody reports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablate.designs.tuning import Choice, at_edge, choose, grid_around, tuning_seeds
+from ablate.designs.apart import CALIBRATION, TUNING
+from ablate.designs.tuning import Choice, at_edge, choose, grid_around
 
 
 @pytest.mark.parametrize(
@@ -44,8 +45,15 @@ def test_a_grid_is_made_of_positive_numbers(default: float) -> None:
 
 
 def test_tuning_seeds_are_none_of_the_reported() -> None:
-    assert tuning_seeds([0, 1, 2], 3) == [1_000_000, 1_000_001, 1_000_002]
-    assert tuning_seeds([1_000_001, 5, 1_000_002], 3) == [1_000_000, 1_000_003, 1_000_004]
+    assert TUNING.seeds([0, 1, 2], 3) == (1_000_000, 1_000_001, 1_000_002)
+    assert TUNING.seeds([1_000_001, 5, 1_000_002], 3) == (1_000_000, 1_000_003, 1_000_004)
+
+
+@given(st.sets(st.integers(999_990, 1_000_010) | st.integers(1_999_990, 2_000_010)), st.integers(1, 9))
+def test_reported_tuning_and_calibration_seeds_are_disjoint(reported: set[int], count: int) -> None:
+    tuning = TUNING.seeds(reported, count)
+    calibration = CALIBRATION.seeds({*reported, *tuning}, count)
+    assert len({*reported, *tuning, *calibration}) == len(reported) + 2 * count
 
 
 def test_the_level_with_the_best_mean_is_chosen() -> None:

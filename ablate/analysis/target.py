@@ -4,10 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
+
+from ablate.designs.calibration import AUTO, REACHED, Calibrated
 
 MARGIN = 0.01
+"""How much easier than what was reached a target is, in the unit of the metric."""
+
+
+LEARNED = 0.05
+"""A loss that is not lower than chance by more than this share of it is that of a network that learned nothing."""
+
+Floats = NDArray[np.float64]
+
+
+class Rule(StrEnum):
+    """Where a target comes from."""
+
+    given = "given"
+    calibration = "calibration"
+    best_arm = "best arm"
+    reached = "reached"
+    none = "none"
 
 
 @dataclass(frozen=True)
@@ -17,49 +38,91 @@ class Target:
     value: float | None
     """In the unit of the validation metric; None where nothing gives one."""
     why: str
-    """Where it comes from, to stand in brackets behind the number."""
+    """Where it comes from in words, to stand in brackets behind the number."""
+    rule: Rule
+    margin: float | None = None
+    """How much easier it is than what was reached; None where it is not."""
 
-    def sentence(self, metric: str = "the metric", higher_is_better: bool = True) -> str:
+    def text(self, metric: str, higher_is_better: bool) -> str:
+        """Return what has to be reached: ``val/acc ≥ 0.95 (as given)``."""
+        bound = "none" if self.value is None else f"{metric} {'≥' if higher_is_better else '≤'} {self.value:.4g}"
+        return f"{bound} ({self.why})"
+
+    def sentence(self, metric: str, higher_is_better: bool) -> str:
         """Return the target as one line."""
-        if self.value is None:
-            return f"No target: {self.why}."
-        return f"Target: {metric} {'≥' if higher_is_better else '≤'} {self.value:.4g} ({self.why})."
+        return f"Target: {self.text(metric, higher_is_better)}."
 
 
 def target(
-    given: float | None = None,
+    asked: float | str = AUTO,
     *,
-    calibration: Sequence[float | None] = (),
+    calibrated: Calibrated | None = None,
     arms: Mapping[str, Sequence[float | None]] | None = None,
     higher_is_better: bool = True,
     margin: float = MARGIN,
-    constant: float | None = None,
 ) -> Target:
-    """Return the first of three that can be had.
+    """Return the target that was ``asked`` for: a number, ``auto`` or ``reached``.
 
-    The number ``given``; or the median of ``calibration``, the best values that runs of the baseline arm had with
-    seeds that are not compared, made easier by ``margin``; or what every arm reached, the worst of the ``arms``'
-    median best values. The last looks at the runs that are compared, and its sentence says so. Arms whose median is
-    no better than ``constant``, what a constant predictor has, learned nothing and do not lower it; they count as not
-    having reached it.
+    ``auto`` is the median of what the baseline's calibration runs had as their best, made easier by ``margin``: their
+    seeds are not compared, so that no compared run has a part in it. Where there are no such runs, where at most half
+    of them finished, or where most of these learned nothing, which every run reaches at once, it is the median best of
+    the best of the ``arms``, made easier likewise. ``reached`` is the worst of the arms' median bests. The last two
+    look at the runs that are compared, and their words say so.
     """
-    if given is not None:
-        return Target(float(given), "as given")
+    if not isinstance(asked, str):
+        return Target(float(asked), "as given", Rule.given)
     sign = 1.0 if higher_is_better else -1.0
-    if known := _finite(calibration):
-        less = f"{'less' if higher_is_better else 'plus'} {margin:g}"
-        runs = f"{len(known)} calibration {'run' if len(known) == 1 else 'runs'}"
-        return Target(float(np.median(known)) - sign * margin, f"the baseline's median best of {runs}, {less}")
-    medians = {arm: float(np.median(known)) for arm, values in (arms or {}).items() if (known := _finite(values))}
-    learned = {arm: value for arm, value in medians.items() if constant is None or sign * (value - constant) > 0}
-    if not learned:
-        return Target(None, "no run has finished" if not medians else "no arm learned more than a constant predictor")
-    worst = min(learned, key=lambda arm: sign * learned[arm])
-    left = len(medians) - len(learned)
-    apart = f"; {left} {'arm' if left == 1 else 'arms'} that learned nothing left out" if left else ""
-    return Target(
-        learned[worst], f"what every arm reached: the least median best, of {worst}, of the runs compared{apart}"
-    )
+    less = f"{'less' if higher_is_better else 'plus'} {margin:g}"
+    instead = ""
+    if asked != REACHED:
+        value, instead = _calibrated(calibrated or Calibrated(), sign, margin, less)
+        if value is not None:
+            return Target(value, instead, Rule.calibration, margin)
+    known = {arm: finite for arm, values in (arms or {}).items() if (finite := _finite(values))}
+    medians = {arm: float(np.median(values)) for arm, values in known.items()}
+    if not medians:
+        return Target(None, "no run has finished", Rule.none)
+    if asked == REACHED:
+        worst = min(medians, key=lambda arm: sign * medians[arm])
+        left = len(arms or {}) - len(medians)
+        apart = f"; {left} {'arm' if left == 1 else 'arms'} without a finished run left out" if left else ""
+        return Target(medians[worst], f"what every arm reached, the last {worst}, by medians{apart}", Rule.reached)
+    best = max(medians, key=lambda arm: sign * medians[arm])
+    why = f"the best of the compared arms', {best}, {less}{instead and f'; {instead}'}"
+    return Target(medians[best] - sign * margin, why, Rule.best_arm, margin)
+
+
+def learned(
+    metric: Floats, loss: Floats, *, higher_is_better: bool, chance: float | None = None, margin: float = MARGIN
+) -> bool:
+    """Return whether the curves of a run show that it learned.
+
+    Its validation metric got better by more than ``margin`` after it was first measured, and its validation loss lower
+    than ``chance``, where that is known, by more than a twentieth of it: between equal classes the accuracy of a
+    network that learns nothing goes up and down.
+    """
+    values, losses = metric[np.isfinite(metric)], loss[np.isfinite(loss)]
+    if not len(values) or not len(losses):
+        return False
+    gain = (values - values[0]).max() if higher_is_better else (values[0] - values).max()
+    return bool(gain > margin) and (chance is None or bool(losses.min() < (1 - LEARNED) * chance))
+
+
+def _calibrated(runs: Calibrated, sign: float, margin: float, less: str) -> tuple[float | None, str]:
+    """Return the target by the calibration ``runs``, and what it is; or None, and why they give none."""
+    count = len(runs.best)
+    known = [(best, learned) for best, learned in zip(runs.best, runs.learned, strict=True) if _finite([best])]
+    if not count:
+        return None, runs.why
+    if 2 * len(known) <= count:
+        return None, f"of {count} calibration runs of {runs.arm} {len(known) or 'none'} finished"
+    value = float(np.median(_finite([best for best, _ in known]))) - sign * margin
+    if 2 * sum(learned for _, learned in known) < len(known):
+        return None, f"in calibration {runs.arm} learned nothing, or all before it was first measured"
+    which = f"{count} calibration {'run' if count == 1 else 'runs'}"
+    if len(known) < count:
+        which = f"the {len(known)} of {which} that finished"
+    return value, f"the baseline's, {runs.arm}, median best of {which}, {less}"
 
 
 def _finite(values: Sequence[float | None]) -> list[float]:

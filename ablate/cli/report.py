@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ablate.config import Config
+from ablate.designs.apart import is_apart
 from ablate.errors import ConfigError, RecordError, did_you_mean
 from ablate.facts import Status
 from ablate.record import find
@@ -116,6 +117,7 @@ def _folder(name: str, root: Path) -> Path:
 
 def _all(root: Path, least: int = 1) -> list[Path]:
     found = sorted({path.parents[2] for path in root.glob("*/*/seed=*/record.json")})
+    found = [folder for folder in found if not is_apart(folder.name)]
     if len(found) < least:
         raise ConfigError(f"There is no sweep in {root} yet. Train one: python -m ablate -m norm=bn,none")
     return found

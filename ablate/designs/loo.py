@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from ablate.designs.factor import Arm, Factor
 from ablate.errors import ConfigError
+
+T = TypeVar("T")
 
 OFF = ("none", "false", "null", "0")
 """Levels that mean "without", in whatever case and however a zero is written."""
@@ -30,13 +33,18 @@ def _off(factor: Factor) -> str:
             f"{said} begins with {first}, which leaves nothing to leave out. "
             "Write the full kit first, each technique before its none: norm=bn,none."
         )
-    off = next((level for level in others if is_off(level)), None)
+    off = without(others)
     if off is None and len(others) != 1:
         raise ConfigError(
             f"{said} does not say which level is without {factor.key}. "
             f"Add one of {', '.join(OFF)}, or name two levels, the full kit's first; or take design=ofat."
         )
     return off or others[0]
+
+
+def without(levels: Iterable[T]) -> T | None:
+    """Return the first of the levels that means "without", as a text or as a value; None where none does."""
+    return next((level for level in levels if level is not None and is_off(str(level))), None)
 
 
 def is_off(level: str) -> bool:

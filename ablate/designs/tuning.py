@@ -1,8 +1,7 @@
-"""Tuning a positive parameter, such as a learning rate, for each arm: the grid, the seeds, the choice."""
+"""Tuning a positive parameter, such as a learning rate, for each arm: the grid, the choice."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +9,6 @@ from decimal import Decimal
 from statistics import fmean
 
 from ablate.checks import positive
-
-FIRST_SEED = 1_000_000
-"""Tuning seeds begin here, far from the seeds that people report."""
 
 _READABLE = (1, 2, 3, 5, 10, 20, 30)
 
@@ -50,12 +46,6 @@ def grid_around(default: float) -> tuple[str, ...]:
         between.scaleb(1),
     ]
     return tuple(f"{value.normalize():f}" for value in grid)
-
-
-def tuning_seeds(reported: Sequence[int], count: int) -> list[int]:
-    """Return ``count`` seeds to tune with, none of which is reported: what is tuned on must not be judged on."""
-    free = (seed for seed in itertools.count(FIRST_SEED) if seed not in reported)
-    return list(itertools.islice(free, count))
 
 
 def choose(scores: Mapping[str, Sequence[float | None]], higher_is_better: bool) -> Choice:

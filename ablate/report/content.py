@@ -14,6 +14,7 @@ import pandas as pd
 from ablate.analysis import Effects, Metric, bands, cells
 from ablate.analysis.naming import Names
 from ablate.analysis.table import label
+from ablate.analysis.target import Target
 from ablate.facts import FAILURES, Status, command
 from ablate.figures.chart import Chart
 from ablate.figures.curves import curves as curve_plot
@@ -68,8 +69,7 @@ class Content:
     """What the arms are called, and the settings that they share."""
     metric: str
     higher_is_better: bool
-    target: float | None
-    why_target: str
+    aim: Target
     frame: pd.DataFrame
     curves: pd.DataFrame
     effects: Effects
@@ -97,6 +97,16 @@ class Content:
         """All seeds of the sweep."""
         return sorted({int(seed) for seed in self.frame["seed"]})
 
+    @property
+    def target(self) -> float | None:
+        """The value of the validation metric that "steps to target" counts to."""
+        return self.aim.value
+
+    @property
+    def told_target(self) -> str:
+        """The target and where it comes from: ``val/acc ≥ 0.95 (as given)``."""
+        return self.aim.text(self.metric, self.higher_is_better)
+
     @cached_property
     def drawings(self) -> dict[str, Chart]:
         """Every figure by its name: ``effects``, ``curves/val/acc``, ``interactions/steps_to_target``."""
@@ -110,7 +120,6 @@ class Content:
 
 def content_of(sweep: Sweep) -> Content:
     """Return what a report of the sweep says; a sweep of one arm has no effects."""
-    target, why = sweep.target()
     frame, curves = sweep.frame(), sweep.curves()
     metrics = sweep.metrics(frame)
     found = NOTHING
@@ -127,8 +136,7 @@ def content_of(sweep: Sweep) -> Content:
         names=sweep.names,
         metric=sweep.metric,
         higher_is_better=sweep.higher_is_better,
-        target=target,
-        why_target=why,
+        aim=sweep.target(),
         frame=frame,
         curves=curves,
         effects=found,

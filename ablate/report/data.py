@@ -28,7 +28,7 @@ NUMBERS = ("steps_to_target", "best", "final", "area", "seconds")
 
 def document(content: Content) -> dict[str, Any]:
     """Return the report as what JSON has: no number in it is infinite or NaN."""
-    found = content.effects
+    found, calibration = content.effects, content.facts.calibration
     told: dict[str, Any] = plain(
         {
             "schema": SCHEMA,
@@ -42,7 +42,10 @@ def document(content: Content) -> dict[str, Any]:
                 "inestimable": content.facts.inestimable,
             },
             "metric": {"name": content.metric, "higher_is_better": content.higher_is_better},
-            "target": {"value": content.target, "why": content.why_target},
+            "target": {
+                **asdict(content.aim),
+                "calibration": asdict(calibration) | {"finished": calibration.finished} if calibration.seeds else None,
+            },
             "counts": content.counts,
             "effects": [contrast(one) for one in found.contrasts],
             "interactions": [_interaction(one) for one in found.interactions],

@@ -9,6 +9,9 @@ METHODS = (
     "Steps to target. The first measured optimizer step at which the validation metric had reached the target. A run "
     "that did not reach it is censored: it counts with the common budget (restricted mean; Royston & Parmar 2013, BMC "
     "Medical Research Methodology 13:152), and a ratio is then a bound. Times are compared as log2, said as ratios.",
+    "The target. A number that was given; or the median best of calibration runs of the baseline arm, less 0.01: their "
+    "seeds are none of those compared, so that no compared run has a part in it; or what the best of the compared arms "
+    "or every one of them reached, which looks at the compared runs and is said where it is so.",
     "Intervals and tests. Student's t of the seeds' differences, and a sign-flip permutation test of the same; with "
     "Holm's adjustment (1979, Scandinavian Journal of Statistics 6) over all contrasts of a metric, and over all its "
     "interactions. An effect is called if both tests agree. Below five seeds there is no verdict.",

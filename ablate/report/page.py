@@ -26,16 +26,12 @@ FOOTER = "Made by ablate from the records of the runs alone. Charts: plotly.js (
 def to_html(content: Content) -> str:
     """Return a report as one page."""
     runs = ", ".join(f"{count} {status}" for status, count in content.counts.items())
-    sign = "≥" if content.higher_is_better else "≤"
-    target = (
-        "none" if content.target is None else f"{content.metric} {sign} {content.target:.4g} ({content.why_target})"
-    )
     seeds = content.seeds
     facts = [
         ("Design", content.facts.design),
         ("Runs", runs),
         ("Seeds", ", ".join(map(str, seeds)) if len(seeds) <= SEEDS else f"{len(seeds)}: {seeds[0]} to {seeds[-1]}"),
-        ("Target", target),
+        ("Target", content.told_target),
         *([("All arms", ", ".join(content.names.shared))] if content.names.shared else []),
         *((factor, ", ".join(levels)) for factor, levels in content.factors.items()),
     ]

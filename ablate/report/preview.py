@@ -35,6 +35,17 @@ class TuningPreview:
 
 
 @dataclass(frozen=True)
+class CalibrationPreview:
+    """What is trained to set the target."""
+
+    runs: int
+    finished: int
+    arm: str
+    """The baseline."""
+    seeds: Sequence[int]
+
+
+@dataclass(frozen=True)
 class Preview:
     """What a sweep would train."""
 
@@ -49,6 +60,7 @@ class Preview:
     at_most: int | None = None
     """How many runs a path takes if racing saves none."""
     tuning: TuningPreview | None = None
+    calibration: CalibrationPreview | None = None
 
 
 def print_preview(preview: Preview) -> None:
@@ -80,6 +92,11 @@ def print_preview(preview: Preview) -> None:
         out.print(f"Tuning comes first: {tuning.runs} runs on seeds {seeds}, {tuning.finished} finished.")
         for grid in tuning.grids:
             out.print(f"  {escape(grid)}", soft_wrap=True)
+    if (calibration := preview.calibration) is not None:
+        out.print(
+            f"For the target: {_count(calibration.runs, 'calibration run')} of {escape(calibration.arm)} on seeds "
+            f"{', '.join(map(str, calibration.seeds))}, {calibration.finished} finished."
+        )
     where = "in this process" if preview.workers == 0 else f"on {_count(preview.workers, 'worker')}"
     out.print(f"About {duration_text(preview.seconds)} {where}, from a few measured steps and from runs of before.")
     out.print("Nothing was trained. Leave dry_run out to train it.")

@@ -47,6 +47,7 @@ def arms_sheet(content: Content) -> Sheet:
         f"Steps to target: mean; runs that did not reach it count with the budget of {budget:.0f} steps (≥)."
         if math.isfinite(budget)
         else "",
+        f"Target: {content.told_target}.",
     )
     return Sheet(
         "arms", "Arms", heads, tuple(rows), frozenset({*content.factors, "status"}), tuple(filter(None, notes))

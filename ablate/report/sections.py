@@ -89,7 +89,7 @@ def sections_of(content: Content) -> list[Section]:
             run_sheets.path_sheet(content.facts, content.metric),
             items=aliases,
         ),
-        Section("methods", "Methods", items=METHODS),
+        Section("methods", "Methods", items=(f"Target: {content.told_target}.", *METHODS)),
         Section("reproduce", "Reproduce", code=_reproduce(content)),
     ]
     return [one for one in made if one is not None]

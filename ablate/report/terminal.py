@@ -172,16 +172,13 @@ def _cost(sweep: Sweep, arm: pd.DataFrame) -> ArmCost:
 
 
 def _legend(sweep: Sweep) -> list[str]:
-    target, source = sweep.target()
-    if target is None:
+    target = sweep.target()
+    if target.value is None:
         return []
-    sign = "≥" if sweep.higher_is_better else "≤"
     lines = []
     if len(sweep.records) > 1:
-        lines = [
-            f"Best {sweep.metric} first. Target: {sign} {number_text(target)} ({escape(source)}). "
-            "Steps are optimizer steps."
-        ]
+        said = escape(target.sentence(sweep.metric, sweep.higher_is_better))
+        lines = [f"Best {sweep.metric} first. {said} Steps are optimizer steps."]
     if len(sweep.records) == len({r.facts.arm_hash for r in sweep.records}) > 1:
         lines.append('One seed an arm: differences may be chance. For ten, add "seed=range(0,10)".')
     return lines

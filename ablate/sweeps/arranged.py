@@ -9,7 +9,7 @@ from ablate.designs.aliases import Aliases
 from ablate.designs.factor import Arm, Factor, refuse_other_than_two_levels
 from ablate.designs.fractional import fractional
 from ablate.designs.full import full
-from ablate.designs.loo import loo
+from ablate.designs.loo import loo, without
 from ablate.designs.ofat import ofat
 from ablate.sweep_settings import Design, SweepSettings
 
@@ -19,6 +19,9 @@ class Arranged:
     """The arms of a design, and what has to be said about it."""
 
     arms: tuple[Arm, ...]
+    baseline: Arm
+    """The arm that the others are compared with: where the design begins or, with all combinations, the one with each
+    technique left out, as far as it has a level that means that."""
     aliases: Aliases | None = None
     """What a fraction cannot tell apart."""
     notes: tuple[str, ...] = ()
@@ -36,17 +39,21 @@ def arranged(factors: Sequence[Factor], settings: SweepSettings) -> Arranged:
     """
     match settings.design:
         case Design.full:
-            return Arranged(tuple(full(factors)))
+            off = {factor.key: without(factor.levels) or factor.levels[0] for factor in factors}
+            return Arranged(tuple(full(factors)), off)
         case Design.ofat:
-            return Arranged(tuple(ofat(factors, settings.baseline)))
+            arms = ofat(factors, settings.baseline)
+            return Arranged(tuple(arms), arms[0])
         case Design.loo:
-            return Arranged(tuple(loo(factors)))
+            arms = loo(factors)
+            return Arranged(tuple(arms), arms[0])
         case Design.fractional:
             resolution = {} if settings.resolution is None else {"resolution": settings.resolution.name}
             fraction = fractional(factors, **resolution)
-            return Arranged(fraction.arms, fraction.aliases, (*fraction.notes, *fraction.aliases.sentences()))
+            notes = (*fraction.notes, *fraction.aliases.sentences())
+            return Arranged(fraction.arms, fraction.arms[0], fraction.aliases, notes)
         case Design.path:
             refuse_other_than_two_levels(factors, "path")
             start = {factor.key: factor.levels[0] for factor in factors}
             steps = ({**start, factor.key: factor.levels[1]} for factor in factors)
-            return Arranged((start, *steps, {factor.key: factor.levels[1] for factor in factors}))
+            return Arranged((start, *steps, {factor.key: factor.levels[1] for factor in factors}), start)

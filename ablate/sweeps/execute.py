@@ -119,6 +119,7 @@ def finish(rounds: Rounds) -> Sweep:
     """Return the results, once they are on disk and TensorBoard's HPARAMS tab knows of all runs in the folder."""
     results = rounds.results()
     if results.factors:
+        results.facts.target_used = dataclasses.asdict(results.target())
         results.facts.save(results.folder)
     records, _ = find(results.folder)
     write_hparams(records, results.factors)

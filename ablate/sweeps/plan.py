@@ -20,6 +20,7 @@ from ablate.overrides import Setting
 from ablate.sweep_settings import SweepSettings
 from ablate.sweeps.arms import Composer, PlannedArm
 from ablate.sweeps.arranged import Arranged, arranged
+from ablate.sweeps.calibration import Calibration, calibration_of
 from ablate.sweeps.idle import Prober, refuse_idle_factors, refuse_idle_settings
 from ablate.sweeps.tuning import TUNING_SEEDS, Tuning, tuning_of
 from ablate.training.ranks import check_shares
@@ -40,6 +41,7 @@ class Plan:
     """Those known before anything trains: all but a path's."""
     arrangement: Arranged
     tuning: Tuning | None
+    calibration: Calibration
     composer: Composer
     settings: SweepSettings
     warnings: tuple[str, ...]
@@ -79,7 +81,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
     parsed = list({s.key: s for s in parsed}.values())  # of a key given twice the last counts
     of_sweep = overrides.sweep_settings(parsed)
     settings = [s for s in parsed if s.key not in overrides.OF_SWEEP]
-    if not sweep and (wrong := [s.text for s in parsed if s.key in ("design", "tune")]):
+    if not sweep and (wrong := [s.text for s in parsed if s.key in ("design", "tune", "calibration")]):
         raise ConfigError(f"{wrong[0]}: a single run has one arm. Add -m, or drop it.")
     _check_seeds(settings)
     tuned = override_checks.full_keys(of_sweep.tune)
@@ -103,13 +105,16 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
         prober.check(config)
     refuse_idle_factors(arms, composer, prober)
     refuse_idle_settings(arms, composer, prober)
+    tuning = tuning_of(tuned, settings, of_sweep.tune_seeds or TUNING_SEEDS, arms, composer)
+    baseline = next(arm for arm in arms if arm.levels == composer.meaning(arrangement.baseline))
     said = dict.fromkeys(text for config in configs if (text := prober.transfer(config)))
     return Plan(
         factors=composer.factors,
         seeds=seeds,
         arms=arms,
         arrangement=arrangement,
-        tuning=tuning_of(tuned, settings, of_sweep.tune_seeds or TUNING_SEEDS, arms, composer),
+        tuning=tuning,
+        calibration=calibration_of(of_sweep, baseline, seeds, tuning.seeds if tuning else ()),
         composer=composer,
         settings=of_sweep,
         warnings=tuple(dict.fromkeys(warnings)),

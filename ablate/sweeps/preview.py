@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ablate.designs.path import Path
 from ablate.engines.local import LocalEngine
 from ablate.engines.planned import PlannedRun
-from ablate.report.preview import ArmPreview, Preview, TuningPreview
+from ablate.report.preview import ArmPreview, CalibrationPreview, Preview, TuningPreview
 from ablate.sweep_settings import Design
 from ablate.sweeps.arms import PlannedArm
 from ablate.sweeps.estimate import seconds_of
@@ -29,10 +29,12 @@ def preview(plan: Plan) -> Preview:
     if plan.settings.design is Design.path:
         at_most = Path(plan.factors, plan.seeds, higher_is_better=plan.higher_is_better).most_runs
         left += [sum(left) / max(1, len(left))] * (at_most - len(plan.runs))
+    calibration = _calibration_runs(plan)
+    left += [seconds[run.config.arm_hash] for run in _unfinished(calibration)]
     workers = 0
     if plan.settings.workers != "0":
         engine = LocalEngine(plan.settings.workers, plan.settings.runs_per_gpu)
-        workers = len(engine.slots([*plan.runs, *_tuning_runs(plan, *plan.arms)]))
+        workers = len(engine.slots([*plan.runs, *_tuning_runs(plan, *plan.arms), *calibration]))
     return Preview(
         name=plan.name,
         design=plan.settings.design.name,
@@ -43,6 +45,7 @@ def preview(plan: Plan) -> Preview:
         seconds=max(sum(left) / max(1, workers), max(left, default=0.0)),
         at_most=at_most,
         tuning=_tuning(plan),
+        calibration=_calibration(plan, calibration),
     )
 
 
@@ -62,6 +65,19 @@ def _tuning_runs(plan: Plan, *arms: PlannedArm) -> list[PlannedRun]:
     if plan.tuning is None:
         return []
     return [run for arm in arms for runs in plan.tuning.runs(arm).values() for run in runs]
+
+
+def _calibration(plan: Plan, runs: Sequence[PlannedRun]) -> CalibrationPreview | None:
+    if not runs:
+        return None
+    # tuning makes them other runs
+    finished = 0 if plan.tuning else len(runs) - len(_unfinished(runs))
+    return CalibrationPreview(len(runs), finished, runs[0].config.label or "", plan.calibration.seeds)
+
+
+def _calibration_runs(plan: Plan) -> list[PlannedRun]:
+    """Return the runs of the baseline arm, as it is known before it is tuned."""
+    return plan.calibration.runs(next(arm for arm in plan.arms if arm.levels == plan.calibration.levels))
 
 
 def _unfinished(runs: Sequence[PlannedRun]) -> list[PlannedRun]:

@@ -56,6 +56,7 @@ class Rounds:
         self._arms = {frozenset(arm.levels.items()): arm for arm in plan.arms}
         self._tuned: dict[frozenset[tuple[str, str]], Tuned] = {}
         self._reported: dict[tuple[str, int], PlannedRun] = {}
+        self._calibrates = bool(plan.calibration.seeds)
         self._path: Path | None = None
         if plan.settings.design is Design.path:
             self._path = Path(plan.factors, plan.seeds, higher_is_better=plan.higher_is_better)
@@ -81,6 +82,9 @@ class Rounds:
                 _refuse_unfinished(runs, "Tuning")
             for key, arm in fresh.items():
                 self._arms[key], self._tuned[key] = tuning.chosen(arm, self.plan.higher_is_better)
+        if self._calibrates:
+            self._calibrates = False  # once: the baseline is among the first arms that are asked for
+            yield Round(f"{self.plan.name}, calibration: ", tuple(self.plan.calibration.runs(self._baseline())))
         runs = [self._run(levels, seed) for levels, seed in wanted]
         self._reported |= {(run.config.arm_hash, run.config.seed): run for run in runs}
         yield Round(f"{self.plan.name}{title}: ", tuple(runs))
@@ -121,7 +125,11 @@ class Rounds:
             path=self._path.steps() if self._path else [],
             start=self._path.start if self._path else None,
             target=plan.settings.target,
+            calibration=plan.calibration.calibrated(self._baseline()),
         )
+
+    def _baseline(self) -> PlannedArm:
+        return self._arm(self.plan.calibration.levels)
 
     def _run(self, levels: Arm, seed: int) -> PlannedRun:
         return self._arm(levels).run(seed)

@@ -13,16 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablate.designs.tuning import at_edge, choose, grid_around, tuning_seeds
+from ablate.designs.apart import TUNING
+from ablate.designs.tuning import at_edge, choose, grid_around
 from ablate.engines.planned import PlannedRun
 from ablate.errors import ConfigError
 from ablate.overrides import Setting
 from ablate.results import judged
 from ablate.sweep_facts import Tuned
 from ablate.sweeps.arms import Composer, PlannedArm
-
-FOLDER = "-tuning"
-"""What the folder of the tuning runs adds to the name of the sweep's."""
 
 TUNING_SEEDS = 3
 """How many seeds are tuned on when nothing is said."""
@@ -52,7 +50,7 @@ class Tuning:
         for values in itertools.product(*grid.values()):
             tuned = dict(zip(grid, values, strict=True))
             candidate = self.composer.plan(arm.levels, tuned=tuned)
-            own = dataclasses.replace(candidate.config, name=arm.config.folder_name + FOLDER)
+            own = dataclasses.replace(candidate.config, name=arm.config.folder_name + TUNING.suffix)
             found[values] = [dataclasses.replace(candidate, config=own).run(seed) for seed in self.seeds]
         return found
 
@@ -86,7 +84,7 @@ def tuning_of(
     if alone := [key for key, levels in given.items() if len(levels) == 1]:
         raise ConfigError(f"tune={alone[0]}: one value, {given[alone[0]][0]}, decides nothing. Give several, or none.")
     reported = composer.seeds or (arms[0].config.seed,)
-    tuning = Tuning(given, tuple(tuning_seeds(reported, seeds)), composer)
+    tuning = Tuning(given, TUNING.seeds(reported, seeds), composer)
     had = {key for arm in arms for key in tuning.grid(arm)}
     if unknown := [key for key in keys if key not in had]:
         raise ConfigError(
