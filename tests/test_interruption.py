@@ -48,9 +48,10 @@ def child(*settings: str) -> Iterator[tuple[subprocess.Popen[str], Path]]:
         process.communicate()
 
 
-@pytest.fixture
-def whole() -> Record:
-    return ablate.run(ablate.compose(short(*LONG, "name=whole")))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """Return the run that nothing interrupts."""
+    return ablate.run(ablate.compose(short(*LONG, f"output_dir={tmp_path_factory.mktemp('whole')}")))
 
 
 def assert_goes_on_as_if_nothing_had_been(folder: Path, whole: Record, name: str) -> None:
