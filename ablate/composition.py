@@ -11,6 +11,7 @@ from hydra import initialize_config_module
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -108,7 +109,9 @@ def defaults() -> dict[str, str]:
 
 def presets(loader: ConfigLoader) -> frozenset[str]:
     """Return the config groups that are YAML files rather than plugins, such as ``experiment`` in ``+experiment=x``."""
-    return frozenset(loader.list_groups("")) - KINDS.keys() - {"hydra"}
+    sources = loader.get_sources()  # the loader's own list of groups would first copy every configuration there is
+    groups = {group for source in sources if source.is_group("") for group in source.list("", ObjectType.GROUP)}
+    return frozenset(groups - KINDS.keys() - {"hydra"})
 
 
 def explain(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ablate import admission, discovery, files, wrapping
@@ -195,15 +195,23 @@ class Registry:
         return self._by_class[type(technique)]
 
     def install(self) -> None:
-        """Put every option into Hydra's ConfigStore, each kind as a config group."""
+        """Put every option that is not there yet into Hydra's ConfigStore, each kind as a config group."""
         store = ConfigStore.instance()
         for kind, options in self._options.items():
+            there = store.repo.get(kind, {})
             for name, option in options.items():
+                if (held := there.get(f"{name}.yaml")) and _class_of(held.node, name) is option.cls:
+                    continue
                 # Several regularizers can be chosen at once: each keeps its parameters under its own name.
                 node: Any = option.cls
                 if kind == "reg":
                     node = {} if name == "none" else {name: option.cls}
                 store.store(name=name, group=kind, node=node, package=kind, provider=option.distribution)
+
+
+def _class_of(node: DictConfig, name: str) -> type | None:
+    """Return the class that a node of the ConfigStore was made from; a regularizer's stands under its name."""
+    return OmegaConf.get_type(node, name if name in node else None)
 
 
 @functools.cache

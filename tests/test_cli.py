@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from ablate.errors import DamageWarning
 from ablate.registry import registry
 from ablate.techniques import KINDS
 from tests.helpers import short
+from tests.processes import Call, needs_proc, until
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -179,19 +179,21 @@ def test_hydras_own_flags_work(tmp_path: Path) -> None:
     assert not (tmp_path / "outputs").exists()
 
 
+@needs_proc
 def test_a_sweep_killed_half_way_finishes_only_what_is_missing(tmp_path: Path) -> None:
     arguments = ["-m", "norm=bn,none", "seed=range(0,6)", "calibration=0", "trainer.max_epochs=4", "model.width=8"]
-    child = subprocess.Popen([sys.executable, "-m", "ablate", *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL)
+    sweep = Call(tmp_path, *arguments)
 
     def finished() -> dict[str, str]:
         records = [json.loads(p.read_text()) for p in tmp_path.rglob("record.json")]
         return {f"{r['arm']}-{r['seed']}": r["started"] for r in records if r["status"] == "finished"}
 
-    deadline = time.monotonic() + 120
-    while len(finished()) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    child.kill()
-    child.wait()
+    try:
+        until(lambda: len(finished()) >= 3, 120)
+    finally:
+        sweep.process.kill()
+        sweep.process.communicate()
+    until(lambda: not sweep.left(), 60)  # a worker may have been about to finish
     before = finished()
     assert 3 <= len(before) < 12
     done = run(*arguments, cwd=tmp_path)
@@ -212,9 +214,7 @@ def test_ctrl_c_is_exit_status_130_without_a_traceback(tmp_path: Path) -> None:
         # started in the background, this process ignores Ctrl-C and its children inherit that
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.rglob("metrics.csv")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: bool(list(tmp_path.rglob("metrics.csv"))), 120)
     os.kill(child.pid, signal.SIGINT)
     _, errors = child.communicate(timeout=60)
     assert child.returncode == 130

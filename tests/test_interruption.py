@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import ablate
 from ablate.config import Config
 from ablate.record import Record, Status, open_record, read
 from tests.helpers import short
+from tests.processes import until
 
 Maker = Callable[..., Config]
 LONG = ("data.batch_size=16", "trainer.max_epochs=60", "trainer.validations=6", "reg=dropout", "norm=bn")
@@ -39,18 +39,17 @@ def child(*settings: str) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     folder = open_record(ablate.compose(arguments)).folder
     process = subprocess.Popen([sys.executable, "-c", _RUN, *arguments], stderr=subprocess.PIPE, text=True)
     try:
-        deadline = time.monotonic() + 60
-        while not (folder / "metrics.csv").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until((folder / "metrics.csv").exists, 120)
         yield process, folder
     finally:
         process.kill()
         process.communicate()
 
 
-@pytest.fixture
-def whole() -> Record:
-    return ablate.run(ablate.compose(short(*LONG, "name=whole")))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """Return the run that nothing interrupts."""
+    return ablate.run(ablate.compose(short(*LONG, f"output_dir={tmp_path_factory.mktemp('whole')}")))
 
 
 def assert_goes_on_as_if_nothing_had_been(folder: Path, whole: Record, name: str) -> None:

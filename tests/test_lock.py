@@ -163,7 +163,7 @@ def test_a_waiting_run_returns_what_the_other_process_has_finished(short_config:
         finished = ablate.run(short_config("name=elsewhere"))
         for name in ("record.json", "metrics.csv", "best.ckpt", "last.ckpt"):
             (record.folder / name).write_bytes((finished.folder / name).read_bytes())
-    waiting.join(30)
+    waiting.join(120)
     assert found[0].facts.started == finished.facts.started
 
 

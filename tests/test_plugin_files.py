@@ -71,15 +71,17 @@ def test_a_sweep_trains_the_options_of_a_file_and_records_its_version(file: Path
 @pytest.mark.parametrize(
     "arguments", [["--plugin=my_norm.py", "plugins", "norm"], ["plugins", "norm", "--plugin", "my_norm.py"]]
 )
-def test_verbs_list_them_wherever_the_flag_stands(file: Path, arguments: list[str]) -> None:
-    done = python("-m", "ablate", *arguments)
-    assert done.returncode == 0, done.stderr
-    (line,) = [line for line in done.stdout.splitlines() if "norm=mine" in line]
+def test_verbs_list_them_wherever_the_flag_stands(
+    file: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "norm=mine" in line]
     assert line.split()[-2:] == ["file:my_norm.py", version(file)]
 
 
-def test_help_and_hydra_s_flags_go_with_it(file: Path) -> None:
-    assert "mine" in python("-m", "ablate", "--help", "--plugin", "my_norm.py").stdout
+def test_help_and_hydra_s_flags_go_with_it(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help", "--plugin", "my_norm.py"]) == 0
+    assert "mine" in capsys.readouterr().out
     shown = python("-m", "ablate", "--plugin", "my_norm.py", "norm=mine", "--cfg", "job")
     assert "factor: 2.0" in shown.stdout
 
@@ -150,13 +152,15 @@ def test_two_files_of_one_name_are_refused(file: Path, own: Registry, tmp_path: 
         (TEXT.replace('"mine"', '"bn"'), "registers norm=bn, which"),
     ],
 )
-def test_a_bad_file_is_refused_in_one_sentence(file: Path, text: str | None, message: str) -> None:
+def test_a_bad_file_is_refused_in_one_sentence(
+    file: Path, text: str | None, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     file.unlink() if text is None else file.write_text(text)
-    done = python("-m", "ablate", "--plugin", "my_norm.py", "norm=mine")
-    assert done.returncode == 2
-    assert done.stderr.startswith("ablate: ")
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert main(["--plugin", "my_norm.py", "norm=mine"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("ablate: ")
+    assert message in said
+    assert said.count("\n") == 1
 
 
 def test_a_folder_and_a_flag_without_a_file_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

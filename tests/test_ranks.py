@@ -27,6 +27,7 @@ from ablate.stop import Stop
 from ablate.techniques import Regularizer
 from ablate.training import ranks
 from ablate.training.run import run
+from tests.processes import until
 
 Maker = Callable[..., Config]
 TWO = ("trainer.devices=2", "trainer.accelerator=cpu")
@@ -209,19 +210,13 @@ def test_the_other_process_ends_with_the_first(tmp_path: Path) -> None:
         listed = subprocess.run(["ps", "--ppid", str(first.pid), "-o", "pid="], capture_output=True, text=True)
         return [int(word) for word in listed.stdout.split()]
 
-    def until(done: Callable[[], bool]) -> bool:
-        limit = time.monotonic() + 60
-        while not (found := done()) and time.monotonic() < limit:
-            time.sleep(0.05)
-        return found
-
     try:
-        assert until(lambda: bool(children()))
+        until(lambda: bool(children()), 120)
         (other,) = children()
         first.kill()
         first.wait()
-        assert until(
-            lambda: not Path(f"/proc/{other}/cmdline").exists() or not Path(f"/proc/{other}/cmdline").read_bytes()
+        until(
+            lambda: not Path(f"/proc/{other}/cmdline").exists() or not Path(f"/proc/{other}/cmdline").read_bytes(), 60
         )
     finally:
         first.kill()

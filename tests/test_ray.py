@@ -33,6 +33,8 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 STEPS = 10
+HOLD = "hold"
+"""While the sweep's folder has a file of this name, no run in it gets on."""
 
 
 class Slowly(pl.Callback):
@@ -43,8 +45,10 @@ class Slowly(pl.Callback):
 
         self.note(trainer, "begun", f"{ray.get_runtime_context().get_node_id()} {os.getpid()}")
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         time.sleep(0.1)
+        while (Path(trainer.default_root_dir).parents[1] / HOLD).exists():
+            time.sleep(0.1)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.note(trainer, "ended", "once")
@@ -117,18 +121,23 @@ def plan(*settings: str) -> Plan:
 
 
 @contextlib.contextmanager
-def sabotage(act: Callable[[], bool]) -> Iterator[threading.Thread]:
-    """Call ``act`` from a thread until it says that it has done its work."""
-    over = threading.Event()
+def sabotage(folder: Path, act: Callable[[], bool]) -> Iterator[None]:
+    """Hold the runs in ``folder`` and call ``act``, from a thread, until it says that it has done its work."""
+    over, hold = threading.Event(), folder / HOLD
+    folder.mkdir(parents=True)
+    hold.touch()
 
     def loop() -> None:
-        while not over.wait(0.05) and not act():
-            pass
+        try:
+            while not over.wait(0.05) and not act():
+                pass
+        finally:
+            hold.unlink()
 
     thread = threading.Thread(target=loop)
     thread.start()
     try:
-        yield thread
+        yield
     finally:
         over.set()
         thread.join()
@@ -137,8 +146,8 @@ def sabotage(act: Callable[[], bool]) -> Iterator[threading.Thread]:
 def training_now(folder: Path) -> list[tuple[str, int]]:
     """Return node and process of each run that has begun and not ended."""
     runs = [path for path in folder.glob("*/*/begun") if not (path.parent / "ended").exists()]
-    words = [path.read_text().splitlines()[-1].split() for path in runs]
-    return [(node, int(pid)) for node, pid in words]
+    words = [path.read_text().split()[-2:] for path in runs]
+    return [(line[0], int(line[1])) for line in words if line]
 
 
 def lines(folder: Path, name: str) -> list[int]:
@@ -165,7 +174,7 @@ def test_runs_whose_worker_or_node_dies_are_trained_elsewhere(cluster: Any, slow
         return False
 
     told = Told()
-    with sabotage(act):
+    with sabotage(made.folder, act):
         RayEngine(cluster.address).train(made.runs, told, Stop())
     assert told.ended_runs == dict.fromkeys((run.title for run in made.runs), None)
     assert told.begun == Counter(run.title for run in made.runs)
@@ -175,15 +184,15 @@ def test_runs_whose_worker_or_node_dies_are_trained_elsewhere(cluster: Any, slow
 
 
 def test_at_a_request_to_stop_nothing_more_is_begun(cluster: Any, slow: None) -> None:
-    made = plan("norm=bn,none", "seed=0,1")
+    made = plan("norm=bn,none", "seed=range(0,8)")
     stop = Stop()
     told = Told(on_start=lambda _: stop.request())
     RayEngine(cluster.address).train(made.runs, told, stop)
     begun = sum(told.begun.values())
-    assert 1 <= begun < 4
+    assert 1 <= begun < 16
     assert len(told.ended_runs) == begun
     statuses = Counter(run.record().status for run in made.runs)
-    assert statuses[Status.missing] >= 4 - begun
+    assert statuses[Status.missing] >= 16 - begun
     assert not statuses[Status.running]
 
 

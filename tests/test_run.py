@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from ablate.config import Config
 from ablate.errors import RecordError
 from ablate.record import Status, open_record, read
 from ablate.techniques import DataSpec
+from tests.processes import until
 
 Maker = Callable[..., Config]
 
@@ -196,11 +196,11 @@ def test_a_killed_run_is_trained_again(short_config: Maker, tmp_path: Path) -> N
     )
     child = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
     folder = tmp_path / "outputs" / "killed"
-    deadline = time.monotonic() + 60
-    while not list(folder.rglob("metrics.csv")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    child.kill()
-    child.wait()
+    try:
+        until(lambda: bool(list(folder.rglob("metrics.csv"))), 120)
+    finally:
+        child.kill()
+        child.wait()
     (path,) = folder.rglob("record.json")
     assert json.loads(path.read_text())["status"] == "running"
     assert read(path.parent).status is Status.interrupted

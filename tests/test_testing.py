@@ -26,8 +26,8 @@ def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     return python("-m", "pytest", "-p", "no:cacheprovider", *arguments, cwd=folder)
 
 
-def ids(done: subprocess.CompletedProcess[str]) -> list[str]:
-    return [line for line in done.stdout.splitlines() if "::" in line]
+def ids(printed: str) -> list[str]:
+    return [line for line in printed.splitlines() if "::" in line]
 
 
 def test_three_lines_are_a_test_file(tmp_path: Path) -> None:
@@ -42,17 +42,18 @@ def test_three_lines_are_a_test_file(tmp_path: Path) -> None:
     assert re.search(r"\d\d passed, \d+ deselected", done.stdout)
 
 
-@pytest.mark.parametrize("word", ["signum", "ablate_extras and opt", "ablate-extras and opt"])
-def test_what_is_installed_is_chosen_by_kind_name_or_distribution(tmp_path: Path, word: str) -> None:
-    done = run_pytest(tmp_path, "--pyargs", "ablate.testing", "--collect-only", "-q", "-k", word)
-    found = ids(done)
-    assert len(found) == len(contracts("opt"))
-    assert all("::test_ablate_extras[" in one and "-opt=signum-ablate-extras]" in one for one in found)
-
-
-def test_what_is_installed_leaves_out_what_ships(tmp_path: Path) -> None:
-    done = run_pytest(tmp_path, "--pyargs", "ablate.testing", "--collect-only", "-q")
-    assert {re.sub(r".*-(\w+=\w+)-.*", r"\1", one) for one in ids(done)} == {"norm=dyt", "opt=signum"}
+def test_what_is_installed_is_chosen_by_kind_name_or_distribution_and_leaves_out_what_ships(tmp_path: Path) -> None:
+    words = ["signum", "ablate_extras and opt", "ablate-extras and opt", ""]
+    # All in one process: to import torch takes longer than to collect.
+    call = "['--pyargs', 'ablate.testing', '-p', 'no:cacheprovider', '--collect-only', '-q', '-k', word]"
+    code = f"import pytest\nfor word in {words!r}: print('chosen by', word), pytest.main({call})"
+    done = python("-c", code, cwd=tmp_path)
+    *chosen, everything = [ids(part) for part in done.stdout.split("chosen by")[1:]]
+    assert len(chosen) == 3
+    for found in chosen:
+        assert len(found) == len(contracts("opt"))
+        assert all("::test_ablate_extras[" in one and "-opt=signum-ablate-extras]" in one for one in found)
+    assert {re.sub(r".*-(\w+=\w+)-.*", r"\1", one) for one in everything} == {"norm=dyt", "opt=signum"}
 
 
 def test_where_nothing_is_installed_it_says_how_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from importlib import metadata
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from ablate import environment
 from ablate.errors import EngineError
 
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
@@ -77,15 +78,9 @@ def _no_script() -> Iterator[None]:
 def _our_path() -> Iterator[None]:
     """Have the server import what this process would: it takes ``sys.path`` from the environment alone."""
     ours = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONSAFEPATH": "1"}
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
-    try:
+    with environment.kept(*ours):
+        os.environ.update(ours)
         yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
 
 
 @contextmanager

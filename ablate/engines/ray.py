@@ -79,7 +79,8 @@ class RayEngine:
 
     def _train(self, ray: Any, runs: Sequence[PlannedRun], watch: Watch, stop: Stop, wait: bool) -> None:
         here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-            ray.get_runtime_context().get_node_id(), soft=True
+            ray.get_runtime_context().get_node_id(),
+            soft=False,  # or else Ray takes another node as it likes, and the board dies with that one
         )
         board = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
         task = ray.remote(_task)

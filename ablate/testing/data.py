@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ablate.dataset import Examples, Splits
 from ablate.techniques import Data, Task
-from ablate.testing.contract import Scope, contract, demand
+from ablate.testing.contract import Scope, contract, demand, seed_torch
 
 NAMES = ("train", "val", "test")
 
@@ -63,7 +63,7 @@ def _same(a: Splits, b: Splits) -> bool:
 def repeats_its_split(technique: Data) -> None:
     """The same seed gives the same splits, whatever was drawn before: every arm of a sweep sees the same data."""
     first = technique.load(0)
-    torch.manual_seed(1)
+    seed_torch(1)
     demand(_same(first, technique.load(0)), "two calls with one seed differ. Draw from a generator made of the seed.")
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ablate.kit import GatedLinear, initialize, weight_layers
 from ablate.techniques import Init, Signal
-from ablate.testing.contract import Scope, contract, demand
+from ablate.testing.contract import Scope, contract, demand, seed_torch
 
 
 def _layers() -> nn.ModuleList:
@@ -52,11 +52,11 @@ def fills_every_weight(technique: Init) -> None:
 def draws_from_the_generator(technique: Init) -> None:
     """All that is random comes from the ``generator`` that is given, so that arms start from the same weights."""
     layers, others = _layers(), _layers()
-    torch.manual_seed(1)
+    seed_torch(1)
     before = torch.get_rng_state()
     first = _filled(technique, layers)
     untouched = torch.equal(before, torch.get_rng_state())
-    torch.manual_seed(2)
+    seed_torch(2)
     second = _filled(technique, others)
     demand(
         untouched and all(map(torch.equal, first, second)),

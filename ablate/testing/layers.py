@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ablate.techniques import Activation, Model, Pool, Regularizer, Technique
-from ablate.testing.contract import Scope, contract, demand
+from ablate.testing.contract import Scope, contract, demand, seed_torch
 from ablate.testing.gradients import TOLERANCE, worst_disagreement
 from ablate.testing.places import Place, demand_shape, places
 
@@ -17,7 +17,7 @@ LAYERS = ("act", "norm", "pool", "model")
 
 
 def _seeded(module: nn.Module, x: Tensor) -> Tensor:
-    torch.manual_seed(0)
+    seed_torch(0)
     out: Tensor = module(x)
     return out
 
@@ -124,7 +124,7 @@ def comes_back_from_its_state_dict(technique: Technique) -> None:
         trained = place.made()
         for seed in (1, 2):
             _seeded(trained.train(), place.input(seed=seed))
-        torch.manual_seed(9)
+        seed_torch(9)
         fresh = place.build().double()
         fresh.load_state_dict(trained.state_dict())
         demand(
@@ -153,7 +153,7 @@ def repeats_with_its_seed(technique: Technique) -> None:
     for place in places(technique):
         outputs = []
         for _ in range(2):
-            torch.manual_seed(0)
+            seed_torch(0)
             outputs.append(_seeded(place.build().double().train(), place.input()))
         demand(
             torch.equal(*outputs),

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ablate.kit import Kit, initialize, weight_layers
 from ablate.techniques import DataSpec, Model, Task
-from ablate.testing.contract import Scope, contract, demand
+from ablate.testing.contract import Scope, contract, demand, seed_torch
 from ablate.testing.places import INPUTS, OUTPUTS, accepts, places, specs
 from ablate.testing.stand_ins import HalvedLayer, HalvedNorm, Scaled, Sigmoid, kit
 
@@ -61,7 +61,7 @@ def sees_all_of_its_input(technique: Model) -> None:
 
 def _output(technique: Model, spec: DataSpec, chosen: Kit) -> Tensor:
     """Return the training output with weights that the kit's own initialiser chose: equal but for what was chosen."""
-    torch.manual_seed(0)
+    seed_torch(0)
     model = technique.build(chosen, spec).double().train()
     initialize(model, Scaled(), seed=0)
     out: Tensor = model(torch.randn(4, *spec.input_shape, generator=torch.Generator().manual_seed(0)).double())

@@ -23,7 +23,7 @@ from ablate.techniques import (
     Schedule,
     Technique,
 )
-from ablate.testing.contract import Scope, contract, demand
+from ablate.testing.contract import Scope, contract, demand, seed_torch
 from ablate.testing.places import places
 from ablate.testing.stand_ins import network
 from ablate.testing.use import regularized, trained, use
@@ -87,7 +87,7 @@ def _equal(a: Tensor, b: Tensor) -> bool:
 
 def _seen(technique: Technique) -> list[Tensor] | None:
     """Return what a use of ``technique`` computes, or nothing if it refuses to be used."""
-    torch.manual_seed(0)
+    seed_torch(0)
     try:
         if isinstance(technique, Init):
             layers = nn.ModuleList((network(), nn.Linear(5, 5)))

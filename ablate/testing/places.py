@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ablate.errors import AblateError
 from ablate.kit import initialize
 from ablate.techniques import Activation, DataSpec, Model, Norm, Pool, Regularizer, Task, Technique
-from ablate.testing.contract import RefusedError, demand
+from ablate.testing.contract import RefusedError, demand, seed_torch
 from ablate.testing.stand_ins import Scaled, kit
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class Place:
 
     def made(self, dtype: torch.dtype = torch.float64) -> nn.Module:
         """Return the module, always the same, with parameters that no initialiser chose: zeros would hide faults."""
-        torch.manual_seed(0)
+        seed_torch(0)
         module = self.build().to(dtype)
         generator = torch.Generator().manual_seed(1)
         with torch.no_grad():

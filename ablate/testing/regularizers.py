@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Callback
 
 from ablate.techniques import Regularizer
-from ablate.testing.contract import Scope, contract, demand
+from ablate.testing.contract import Scope, contract, demand, seed_torch
 from ablate.testing.stand_ins import network
 from ablate.testing.use import accepted, batch
 
@@ -85,7 +85,7 @@ def transforms_by_the_generator(technique: Regularizer) -> None:
     for spec in accepted(technique):
         outcomes = []
         for seed in (1, 2):
-            torch.manual_seed(seed)
+            seed_torch(seed)
             before = torch.get_rng_state()
             outcomes.append(technique.transform(*batch(spec), spec, torch.Generator().manual_seed(0)))
             demand(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 import warnings
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 
 import torch
 from lightning.pytorch.utilities.seed import isolate_rng
+
+from ablate import environment
 
 
 @contextmanager
@@ -24,22 +25,15 @@ def process_state(threads: int) -> Iterator[None]:
     before = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     handler = signal.getsignal(signal.SIGINT)
-    environment = {
-        name: os.environ.get(name) for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS", "CUBLAS_WORKSPACE_CONFIG")
-    }
     torch.set_num_threads(threads)
     try:
-        with isolate_rng():
+        with environment.kept("PL_GLOBAL_SEED", "PL_SEED_WORKERS", "CUBLAS_WORKSPACE_CONFIG"), isolate_rng():
             yield
     finally:
         torch.set_num_threads(before)
         torch.use_deterministic_algorithms(deterministic[0], warn_only=deterministic[1])
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, handler)
-        for name, value in environment.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
 
 
 @contextmanager
