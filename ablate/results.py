@@ -26,6 +26,7 @@ from ablate.errors import ConfigError, RecordError
 from ablate.layer_table import MEASURES, read_layers
 from ablate.record import Record, Status, find
 from ablate.sweep_facts import SweepFacts
+from ablate.sweep_settings import Design
 
 if TYPE_CHECKING:
     from ablate.analysis import Effects, Interaction, Metric
@@ -154,15 +155,24 @@ class Sweep:
     def effects(self, metrics: Sequence[Metric | str] | None = None, **options: Any) -> Effects:
         """Return what each factor does to each metric, with intervals; ``options`` are those of
         ``ablate.analysis.effects``: ``by="act"``, ``pairs="all"``, ``baseline={"norm": "bn"}``. Levels are compared
-        with the one that means "without", ``none``, where a factor has one, and else with the first.
+        with the one that means "without", ``none``, where a factor has one, and else with the first; one factor at a
+        time, with that of the baseline they were varied from.
         """
         self._check_factors(1)
         frame = self.frame()
         chosen = self.metrics(frame) if metrics is None else metrics
-        ours: dict[str, Any] = {"inestimable": self.facts.inestimable, "baseline": _without(frame, self.factors)}
+        ours: dict[str, Any] = {"inestimable": self.facts.inestimable, "baseline": self._baseline(frame)}
         if frame["budget"].notna().all():
             ours["budget"] = "budget"
         return analysis.effects(frame, self.factors, chosen, **{**ours, **options})
+
+    def _baseline(self, frame: pd.DataFrame) -> dict[str, Any]:
+        """Return the level that each factor's others are compared with, where it is not the first."""
+        if self.facts.design == Design.ofat.name and self.facts.arms:
+            of = next((record for record in self.records if record.facts.arm_hash == self.facts.arms[0]), None)
+            return {} if of is None else self._levels(of)
+        off = {factor: without(frame[factor]) for factor in self.factors}
+        return {factor: level for factor, level in off.items() if level is not None}
 
     def interactions(self, metrics: Sequence[Metric | str] | None = None) -> tuple[Interaction, ...]:
         """Return whether the effect of each factor depends on each other one."""
@@ -225,12 +235,6 @@ class Sweep:
         return f"<p>{title}</p>{shown}"
 
 
-def _without(frame: pd.DataFrame, factors: Sequence[str]) -> dict[str, Any]:
-    """Return the level of each factor that means "without", where it has one."""
-    off = {factor: without(frame[factor]) for factor in factors}
-    return {factor: level for factor, level in off.items() if level is not None}
-
-
 def layers(record: Record) -> pd.DataFrame:
     """Return one row per measured step and layer of a run, as ``layers.csv`` has them; empty where there is none."""
     rows = read_layers(record.folder / "layers.csv")
@@ -251,6 +255,9 @@ def summary(record: Record, target: float | None = None) -> Convergence:
         target=target,
         chance=record.facts.chance,
         budget=record.facts.budget,
+        train_loss=curves.get("train/loss"),
+        test_loss=record.facts.test.get("test/loss"),
+        step_seconds=curves.get("time/step"),
     )
 
 

@@ -85,14 +85,15 @@ def test_oscillation_of_noise_is_its_standard_deviation() -> None:
 
 
 def test_the_gap_is_positive_where_the_test_is_worse() -> None:
-    assert gap(0.9, 0.8, True) == pytest.approx(0.1)
-    assert gap(0.2, 0.5, False) == pytest.approx(0.3)
-    assert gap(None, 0.8, True) is None
-    assert gap(0.9, float("nan"), True) is None
+    train = np.array([1.0, 0.25, np.nan])
+    assert gap(STEPS, train, STEPS[1], 0.75) == 0.5
+    assert gap(STEPS, train, STEPS[0], 0.75) == -0.25
+    assert gap(STEPS, train, STEPS[2], 0.75) is None
+    assert gap(STEPS, train, STEPS[1], float("nan")) is None
+    assert gap(STEPS, train, 1e9, 0.75) is None
 
 
 def test_a_summary_says_whether_the_target_was_reached_within_which_budget() -> None:
-    train = np.array([0.6, 0.97, 1.0])
     found = convergence(
         STEPS,
         ACC,
@@ -100,13 +101,13 @@ def test_a_summary_says_whether_the_target_was_reached_within_which_budget() -> 
         higher_is_better=True,
         target=0.95,
         budget=80,
-        train=train,
-        test=0.87,
-        parameters=7,
-        seconds=4.0,
+        train_loss=np.array([1.0, 0.25, 0.125]),
+        test_loss=0.75,
+        step_seconds=np.array([np.nan, 0.1, 0.3]),
     )
     assert (found.steps_to_target, found.reached, found.budget, found.steps) == (None, False, 80, 40)
-    assert found.gap == pytest.approx(0.97 - 0.87)  # at the best step
-    assert (found.parameters, found.seconds_per_step, found.diverged) == (7, 0.1, False)
+    assert found.gap == 0.75 - 0.25  # at the best step
+    assert found.seconds_per_step == pytest.approx(0.2)
+    assert found.diverged is False
     assert convergence(STEPS, ACC, LOSS, higher_is_better=True, target=0.9).reached is True
     assert convergence(STEPS, ACC, LOSS, higher_is_better=True).reached is None

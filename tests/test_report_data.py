@@ -17,6 +17,7 @@ from ablate.report.data import SCHEMA, document, to_csv, to_json, write_data
 from ablate.report.faces import to_latex, to_markdown, write_report
 from ablate.report.plain import escape_latex, escape_markdown, latex_table, markdown_table
 from ablate.report.sheets import Cell, Sheet
+from ablate.sweep_facts import SweepFacts
 from tests.recorded import recorded
 
 TWO = {"norm": ["bn", "none"], "act": ["relu", "sigmoid"]}
@@ -41,6 +42,16 @@ def test_json_has_what_the_analysis_found_and_no_nan(content: Content) -> None:
     (failed,) = [run for run in read["runs"] if run["status"] == "failed"]
     assert failed["best"] is None
     assert failed["levels"] == {"norm": "none", "act": "sigmoid"}
+
+
+def test_one_factor_at_a_time_is_compared_with_what_it_was_varied_from(tmp_path: Path) -> None:
+    varied_from = {"norm": "bn", "act": "sigmoid"}  # the second arm
+    facts = SweepFacts(design="ofat", arms=["00000001", "00000000", "00000003"])
+    sweep = recorded(tmp_path, TWO, facts=facts)
+    sweep.records = [record for record in sweep.records if record.facts.arm_hash in facts.arms]
+    found = sweep.effects().contrasts
+    assert {one.factor: one.baseline for one in found} == varied_from
+    assert {(one.level, one.baseline) for one in found} == {("none", "bn"), ("relu", "sigmoid")}
 
 
 def test_an_arm_has_the_mean_and_deviation_of_its_runs(content: Content) -> None:

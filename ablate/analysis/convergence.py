@@ -40,11 +40,11 @@ class Convergence:
     """The steps that the run had, whether or not it lived to use them, where that was said."""
     diverged: bool | None = None
     gap: float | None = None
-    """Generalisation gap at the best step: training less test metric, or test less training loss; positive is worse."""
+    """Generalisation gap at the best step: test loss less the training loss there; positive is worse on the test."""
     oscillation: float | None = None
     """Standard deviation of the metric around its trend in the last quarter of training."""
-    parameters: int | None = None
     seconds_per_step: float | None = None
+    """Median over the points of the curves."""
 
 
 def steps_to_target(steps: Floats, values: Floats, target: float, higher_is_better: bool) -> float | None:
@@ -114,11 +114,11 @@ def oscillation(steps: Floats, values: Floats) -> float | None:
     return float(np.sqrt(np.sum((y - trend(x)) ** 2) / (len(y) - 2)))
 
 
-def gap(train: float | None, test: float | None, higher_is_better: bool) -> float | None:
-    """Return how much worse a metric is on test than on training data; None unless both are finite."""
-    if train is None or test is None or not np.isfinite([train, test]).all():
-        return None
-    return train - test if higher_is_better else test - train
+def gap(steps: Floats, train_loss: Floats, at: float, test_loss: float) -> float | None:
+    """Return the test loss less the training loss at step ``at``; None unless both are finite."""
+    there = train_loss[steps == at]
+    found = test_loss - float(there[0]) if len(there) else np.nan
+    return float(found) if np.isfinite(found) else None
 
 
 def convergence(
@@ -130,23 +130,25 @@ def convergence(
     target: float | None = None,
     chance: float | None = None,
     budget: float | None = None,
-    train: Floats | None = None,
-    test: float | None = None,
-    parameters: int | None = None,
-    seconds: float | None = None,
+    train_loss: Floats | None = None,
+    test_loss: float | None = None,
+    step_seconds: Floats | None = None,
 ) -> Convergence:
     """Summarise a run by its validation ``metric`` and ``loss``, both measured at ``steps``.
 
     ``chance`` is the loss of a constant predictor (ln C for C classes; without it the first loss tells divergence and
     the area is not clipped). ``budget`` is the number of steps that was planned, by default the last measured one:
-    give it for runs that may have ended before. ``train`` is the training curve of the same metric and ``test`` its
-    value at the best checkpoint, for the generalisation gap.
+    give it for runs that may have ended before. ``train_loss``, at the same ``steps``, and ``test_loss``, of the best
+    checkpoint, are for the generalisation gap; ``step_seconds`` is what an optimizer step took, at the same ``steps``.
     """
     peak = best(steps, metric, higher_is_better)
     final = float(metric[-1]) if len(metric) and np.isfinite(metric[-1]) else None
     last = float(steps[-1]) if len(steps) else None
     time = None if target is None else steps_to_target(steps, metric, target, higher_is_better)
-    at_best = None if train is None or peak is None else float(train[steps == peak[1]][0])
+    behind = None
+    if peak is not None and train_loss is not None and test_loss is not None:
+        behind = gap(steps, train_loss, peak[1], test_loss)
+    paces = np.empty(0) if step_seconds is None else step_seconds[np.isfinite(step_seconds)]
     return Convergence(
         steps_to_target=time,
         best=peak[0] if peak else None,
@@ -157,8 +159,7 @@ def convergence(
         reached=None if target is None or last is None else time is not None,
         budget=budget,
         diverged=diverged(loss, chance) if len(loss) else None,
-        gap=gap(at_best, test, higher_is_better),
+        gap=behind,
         oscillation=oscillation(steps, metric),
-        parameters=parameters,
-        seconds_per_step=seconds / last if seconds is not None and last else None,
+        seconds_per_step=float(np.median(paces)) if len(paces) else None,
     )
