@@ -32,8 +32,9 @@ lint: $(VENV)/.installed ## check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed ## measure what --help costs
+bench: $(VENV)/.installed ## measure what --help costs, and a run; ARGS="--rounds 20" for surer numbers
 	$(BIN)/python benchmarks/startup.py $(ARGS)
+	$(BIN)/python benchmarks/solo.py $(ARGS)
 
 constraints: ## renew constraints.txt: the newest versions that pyproject.toml allows, torch aside
 	scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \

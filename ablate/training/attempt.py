@@ -11,9 +11,9 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 
+import lightning
 import torch
 import yaml
 
@@ -123,6 +123,6 @@ def _versions(config: Config) -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
-        "lightning": metadata.version("lightning"),
+        "lightning": lightning.__version__,
         **config.versions(),
     }

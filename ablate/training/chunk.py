@@ -122,8 +122,12 @@ class Chunks(_AutomaticOptimization):
         """Yield the batches of the chunk that begins with ``batch``, and count them."""
         further = self._further()
         trainer, results = self.trainer, self.trainer.fit_loop.epoch_loop._results
-        schedules = [each.scheduler for each in trainer.lr_scheduler_configs if each.interval == "step"]
+        configs = [each for each in trainer.lr_scheduler_configs if each.interval == "step"]
+        schedules = [each.scheduler for each in configs]
+        if any(each.reduce_on_plateau or each.frequency != 1 for each in configs):
+            further = 0  # Lightning knows when to step them
         convert, device = trainer.precision_plugin.convert_input, trainer.strategy.root_device
+        is_there = type(trainer.precision_plugin) is Precision and device.type == "cpu"
         yield batch
         taken = 0
         # where something is logged at every step, Lightning has to see every step
@@ -131,8 +135,8 @@ class Chunks(_AutomaticOptimization):
             for schedule in schedules:
                 schedule.step()
             taken += 1
-            x, y = convert(next(self.batches.running))
-            yield Examples(x.to(device), y.to(device))
+            batch = next(self.batches.running)
+            yield batch if is_there else Examples(*(each.to(device) for each in convert(batch)))
         self._count(taken, taken * len(schedules))
 
     def _further(self) -> int:
