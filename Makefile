@@ -32,8 +32,9 @@ lint: $(VENV)/.installed ## check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed ## measure what --help costs
+bench: $(VENV)/.installed ## measure what --help costs, and a run; ARGS="--rounds 20" for surer numbers
 	$(BIN)/python benchmarks/startup.py $(ARGS)
+	$(BIN)/python benchmarks/solo.py $(ARGS)
 
 alarms: $(VENV)/.installed ## count how often the statistics call an effect where there is none
 	$(BIN)/python benchmarks/false_alarms.py $(ARGS)

@@ -35,7 +35,8 @@ def atomic(path: Path, *, durable: bool = False) -> Iterator[Path]:
     ``RecordError`` where the file cannot be written, a full disk included.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         os.close(handle)
     except OSError as error:
@@ -47,11 +48,12 @@ def atomic(path: Path, *, durable: bool = False) -> Iterator[Path]:
             sync(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
-    except OSError as error:
-        raise unwritable(path.parent, error) from error
-    finally:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise unwritable(path.parent, error) from error
+        raise
 
 
 def sync(path: Path) -> None:

@@ -124,6 +124,10 @@ def scaling(x: Tensor, scale: Scale) -> tuple[Tensor, Tensor]:
     return shift[0], (1 / torch.where(constant, torch.ones_like(spread), spread))[0]
 
 
+_SMALL = 2**24
+"""Data of up to so many bytes is put in order at once for a whole epoch."""
+
+
 class Batches:
     """Iterable over the batches (B, …) of examples held in memory: no worker processes, no collation.
 
@@ -142,6 +146,8 @@ class Batches:
         self._rank, self._world = 0, 1
         self._given = 0
         self._skipped = 0
+        self.running: Iterator[Examples] = iter(())
+        """The iteration that was begun last."""
 
     @property
     def sampler(self) -> Batches:
@@ -164,18 +170,27 @@ class Batches:
         return len(self._sizes())
 
     def __iter__(self) -> Iterator[Examples]:
+        self.running = self._iterate()
+        return self.running
+
+    def _iterate(self) -> Iterator[Examples]:
         x, y = self.examples
         sizes = self._sizes()
         first, self._skipped = self._skipped, 0
-        indices = None if self.shuffle_seed is None else self.order().split(sizes)
-        plain = x.split(sizes), y.split(sizes)
+        order = None if self.shuffle_seed is None else self.order()
+        if order is not None and x.nbytes + y.nbytes <= _SMALL:
+            x, y, order = x[order], y[order], None
+        batches = list(zip(x.split(sizes), y.split(sizes), strict=True)) if order is None else order.split(sizes)
         own = slice(self._rank, None, self._world)
         for number in range(first, len(sizes)):
             self._given = number + 1
-            if indices is None:
-                yield Examples(plain[0][number][own], plain[1][number][own])
+            chosen = batches[number]
+            if isinstance(chosen, Tensor):
+                yield Examples(x[chosen[own]], y[chosen[own]])
+            elif self._world == 1:
+                yield Examples(*chosen)
             else:
-                yield Examples(x[indices[number][own]], y[indices[number][own]])
+                yield Examples(chosen[0][own], chosen[1][own])
 
     def state_dict(self) -> dict[str, int]:
         """Return the epoch and the number of its batches that have been given out."""

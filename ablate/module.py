@@ -168,8 +168,9 @@ class AblationModule(pl.LightningModule):
 
     def on_before_optimizer_step(self, _: torch.optim.Optimizer) -> None:
         """Measure the gradient before the last step of each interval (of every step where batches accumulate)."""
-        last = self.interval.batches == self.trainer.val_check_interval or self.trainer.global_step + 1 == self._budget
-        if last or self.trainer.accumulate_grad_batches > 1:
+        trainer = self.trainer
+        last = self.interval.batches == trainer.val_check_interval or trainer.global_step + 1 == self._budget
+        if last or trainer.accumulate_grad_batches > 1:
             gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
             self.interval.grad_norm = torch.nn.utils.get_total_norm(gradients)
 
@@ -203,11 +204,23 @@ class AblationModule(pl.LightningModule):
         point |= sharing.means(scalars, self.device) if scalars and sharing.shared() else scalars
         if (rate := self.trainer.optimizers[0].param_groups[0].get("lr")) is not None:  # some rules have none
             point["lr"] = torch.tensor(rate)
-        # Lightning takes "step" as the axis of its loggers; its own count would be one less.
-        self.log_dict(point | {"step": torch.tensor(float(self.trainer.global_step))})
+        self._publish(point)
         if not all(math.isfinite(float(point[name])) for name in ("val/loss", "train/loss") if name in point):
             self.diverged = True
             self.trainer.should_stop = True
+
+    def _publish(self, point: dict[str, Tensor]) -> None:
+        """Give a point of the curves to callbacks and loggers: ``log_dict``, without its sums over batches."""
+        trainer, step = self.trainer, self.trainer.global_step
+        if trainer._results:
+            # Somebody else logs. Lightning takes "step" as the axis of its loggers; its own count would be one less.
+            self.log("step", float(step))
+        trainer.callback_metrics.update(point)
+        trainer.logged_metrics.update(point)
+        scalars = {name: float(value) for name, value in point.items()}
+        for logger in trainer.loggers:
+            logger.log_metrics(scalars, step)
+            logger.save()
 
     def on_validation_end(self) -> None:
         """Start the next interval."""

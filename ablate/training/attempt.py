@@ -11,9 +11,9 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 
+import lightning
 import torch
 import yaml
 
@@ -27,6 +27,7 @@ from ablate.record import Record
 from ablate.training.checkpoints import Saved
 from ablate.training.resume import Stopped
 
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the same file, where there is libyaml in a tenth of the time
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS}
 
 
@@ -91,7 +92,7 @@ def _begin(record: Record, config: Config, saved: Saved | None, overrides: Seque
     record.clear(keep_checkpoints=saved is not None)
     if repository and repository.diff:
         write_atomically(record.folder / "git.diff", repository.diff)
-    write_atomically(record.folder / "config.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
+    write_atomically(record.folder / "config.yaml", yaml.dump(config.to_dict(), Dumper=_Dumper, sort_keys=False))
     record.save()
 
 
@@ -122,6 +123,6 @@ def _versions(config: Config) -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
-        "lightning": metadata.version("lightning"),
+        "lightning": lightning.__version__,
         **config.versions(),
     }

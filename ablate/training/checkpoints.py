@@ -19,6 +19,7 @@ from ablate.layer_table import Row
 from ablate.record import Record
 
 BEST, LAST = "best.ckpt", "last.ckpt"
+_SMALL = 2**24
 KEY = "run"
 """Where a checkpoint keeps what Lightning does not: identity, curves, random state, the interval begun."""
 
@@ -30,22 +31,40 @@ class CheckpointError(Exception):
 class WholeFiles(TorchCheckpointIO):
     """Writes through a temporary file beside the checkpoint; ``check`` raises where the folder is another's by now.
 
-    What a run goes on from, and the best weights that belong to it, outlive a power cut.
+    What a run goes on from, and the best weights that belong to it, outlive a power cut. Small best weights are kept in
+    memory until something goes on from them, as they may be improved many times a second.
     """
 
     def __init__(self, check: Callable[[], None]) -> None:
         super().__init__()
         self.check = check
+        self._waiting: tuple[Path, io.BytesIO] | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write ``checkpoint`` to ``path``."""
-        content = io.BytesIO()
+        path, content = Path(path), io.BytesIO()
         torch.save(checkpoint, content)
-        self.check()
+        if path.name == BEST and content.tell() <= _SMALL:
+            self._waiting = path, content
+            return
         durable = not checkpoint.get(KEY, {"ended": True})["ended"]
-        if durable and (best := Path(path).with_name(BEST)).exists():
+        self._write_waiting()
+        if durable and (best := path.with_name(BEST)).exists():
             sync(best)
-        with atomic(Path(path), durable=durable) as temporary:
+        self._write(path, content, durable)
+
+    def teardown(self) -> None:
+        """Write what waits: training has ended, however."""
+        self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            self._write(*waiting)
+
+    def _write(self, path: Path, content: io.BytesIO, durable: bool = False) -> None:
+        self.check()
+        with atomic(path, durable=durable) as temporary:
             temporary.write_bytes(content.getbuffer())
 
 

@@ -64,9 +64,12 @@ class LayerLog:
     def _write(self, new: Sequence[Row]) -> None:
         self.check()
         write_layers(self.path, self.rows)
+        points: dict[int, dict[str, float]] = {}
         for row in new:
-            values = {f"layers/{row['layer']}/{k}": v for k, v in row.items() if k not in ("step", "layer")}
-            self.events.log_metrics(values, int(row["step"]))
+            values = {f"layers/{row['layer']}/{k}": float(v) for k, v in row.items() if k not in ("step", "layer")}
+            points.setdefault(int(row["step"]), {}).update(values)
+        for step, point in points.items():
+            self.events.add(point, step)
 
 
 class Diagnostics(Callback):
@@ -77,20 +80,20 @@ class Diagnostics(Callback):
 
     def __init__(self, layers: LayerLog) -> None:
         self.layers = layers
-        self._steps: frozenset[int] = frozenset()
+        self.steps: frozenset[int] = frozenset()
         self._look: _Look | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Choose the steps."""
         total, interval = int(trainer.estimated_stepping_batches), int(trainer.val_check_interval)
-        self._steps = chosen(total, max(1, interval // trainer.accumulate_grad_batches))
+        self.steps = chosen(total, max(1, interval // trainer.accumulate_grad_batches))
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Begin to look where the batch belongs to a chosen step; of several batches, at the last."""
         self._end()
-        if trainer.global_step + 1 in self._steps:
+        if trainer.global_step + 1 in self.steps:
             self._look = _Look(pl_module.model)  # type: ignore[arg-type]
 
     def on_before_optimizer_step(
@@ -104,7 +107,7 @@ class Diagnostics(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Measure the update and write, where there was a step."""
-        if self._look is not None and trainer.global_step in self._steps and self._look.gradients:
+        if self._look is not None and trainer.global_step in self.steps and self._look.gradients:
             self.layers.add(self._look.rows(trainer.global_step))
         self._end()
 

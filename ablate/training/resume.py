@@ -95,6 +95,10 @@ class Resume(Callback):
         if requested:
             raise Stopped
 
+    def is_asked(self) -> bool:
+        """Whether a checkpoint is due, or a stop requested."""
+        return time.monotonic() - self._saved >= self.seconds or self.stop.requested
+
     def on_test_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:

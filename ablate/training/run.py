@@ -11,6 +11,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch import Tensor
 
 from ablate.accounting.layers import account
 from ablate.accounting.memory import state_bytes
@@ -22,6 +23,7 @@ from ablate.module import AblationModule
 from ablate.record import Record, Status, open_record
 from ablate.stop import Stop, signals_request
 from ablate.tasks import DATA_TASKS, Task
+from ablate.training import chunk
 from ablate.training.attempt import recorded
 from ablate.training.checkpoints import BestWeights, Saved, WholeFiles, load, usable
 from ablate.training.diagnostics import Diagnostics, LayerLog
@@ -90,8 +92,7 @@ def train(record: Record, config: Config, stop: Stop, saved: Saved | None, ranks
     facts.metric, facts.higher_is_better = f"val/{module.judge.metric}", module.judge.higher_is_better
     facts.parameters = sum(p.numel() for p in module.model.parameters())
     facts.transfer = asdict(module.transfer) if module.transfer else None
-    with suppress(Exception):  # a network that cannot be counted can still be trained
-        facts.macs = account(module.model, dataset.splits.train.x[0], receptive_fields=False).macs
+    facts.macs = macs(module, dataset.splits.train.x[0], facts.arm_hash)
     train = training_batches(dataset.splits.train, config.data, config.seed)
     val, test = (Batches(split, max(train.batch_size, EVALUATION_BATCH)) for split in dataset.splits[1:])
     facts.budget, facts.chance = config.trainer.steps(len(train)), chance(module, dataset.splits.val)
@@ -101,7 +102,7 @@ def train(record: Record, config: Config, stop: Stop, saved: Saved | None, ranks
     loggers = CurveLogger(record.folder, record.check_held), EventLogger(record.folder)
     layers = LayerLog(record.folder, loggers[1], record.check_held)
     resume = Resume(record, config.trainer.checkpoint_seconds, stop, saved, *loggers, layers)
-    trainer = _trainer(config, record, len(train), module, resume, ranks)
+    trainer = _trainer(config, record, train, module, resume, ranks)
     if saved and saved.ended:
         resume.restore_curves(saved.rows, saved.layers)
         module.diverged, step = saved.diverged, saved.step
@@ -123,6 +124,19 @@ def train(record: Record, config: Config, stop: Stop, saved: Saved | None, ranks
     facts.status = Status.finished
 
 
+_MACS: dict[tuple[str, type, str], int] = {}
+
+
+def macs(module: AblationModule, example: Tensor, arm_hash: str) -> int | None:
+    """Return the multiply-adds of the network on an example, counted once for all seeds; None where that fails."""
+    key = arm_hash, type(module.model), str(module.model)
+    with suppress(Exception):  # a network that cannot be counted can still be trained
+        if key not in _MACS:
+            _MACS[key] = account(module.model, example, receptive_fields=False).macs
+        return _MACS[key]
+    return None
+
+
 def chance(module: AblationModule, examples: Examples) -> float | None:
     """Return the loss of outputs that are all zero; None where the loss is not one of outputs against targets."""
     y, spec = examples.y, module.spec
@@ -134,11 +148,11 @@ def chance(module: AblationModule, examples: Examples) -> float | None:
 
 
 def _trainer(
-    config: Config, record: Record, batches: int, module: AblationModule, resume: Resume, ranks: Ranks | None
+    config: Config, record: Record, train: Batches, module: AblationModule, resume: Resume, ranks: Ranks | None
 ) -> pl.Trainer:
     """Return Lightning's Trainer: curves at evenly spaced points, the best and the last weights kept."""
     t = config.trainer
-    budget = t.max_epochs * batches if t.max_steps is None else t.max_steps * t.accumulate_grad_batches
+    budget = t.max_epochs * len(train) if t.max_steps is None else t.max_steps * t.accumulate_grad_batches
     # whole optimizer steps in every interval; the module asks for one more point where the budget ends
     interval = -(-budget // (t.validations * t.accumulate_grad_batches)) * t.accumulate_grad_batches
     checkpoint = BestWeights(
@@ -151,7 +165,7 @@ def _trainer(
     judged = record.facts.metric, record.facts.higher_is_better
     looks = [Diagnostics(resume.layers)] if t.diagnostics and (ranks is None or ranks.rank == 0) else []
     own = (callback for reg in module.reg for callback in reg.callbacks(*judged))
-    return pl.Trainer(
+    trainer = pl.Trainer(
         max_epochs=t.max_epochs if t.max_steps is None else -1,
         max_steps=-1 if t.max_steps is None else t.max_steps,
         val_check_interval=interval,
@@ -170,6 +184,10 @@ def _trainer(
         enable_model_summary=False,
         default_root_dir=record.folder,
     )
+    if chunk.possible(trainer, module):
+        chunks = chunk.Chunks(trainer, train, resume, looks[0] if looks else None)
+        trainer.fit_loop.epoch_loop.automatic_optimization = chunks
+    return trainer
 
 
 def machine(t: TrainerConfig) -> dict[str, Any]:
