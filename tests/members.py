@@ -32,12 +32,14 @@ MODELS: dict[str, tuple[DataSpec, dict[str, Any]]] = {
 }
 
 
-def network(model: str = "mlp", seed: int = 0, *, init: str = "he", norm: str = "none", **kit: Any) -> nn.Module:
+def network(
+    model: str = "mlp", seed: int = 0, *, norm: str = "none", params: Mapping[str, Any] | None = None, **kit: Any
+) -> nn.Module:
     """Return the network of a run as its training begins; torch's random state is what the run's would be."""
-    spec, params = MODELS[model]
+    spec, usual = MODELS[model]
     torch.manual_seed(seed)
-    techniques = make_kit(init=init, norm=norm, **kit)
-    built = make(Model, model, **params).build(techniques, spec)
+    techniques = make_kit(norm=norm, **kit)
+    built = make(Model, model, **{**usual, **(params or {})}).build(techniques, spec)
     initialize(built, techniques.init, seed)
     for layer in weight_layers(built):
         techniques.norm.reparametrize(layer)
@@ -62,6 +64,11 @@ def member(
     optimizer = opt.build(built.parameters())
     state = torch.Generator().set_state(torch.get_rng_state())
     return Member(built, opt, sched, optimizer, sched.build(optimizer, steps), state, list((reg or {}).values()), clip)
+
+
+def seeds(count: int, **settings: Any) -> list[dict[str, Any]]:
+    """Return what :func:`member` takes, for so many runs that differ in their seed."""
+    return [{"seed": seed, **settings} for seed in range(count)]
 
 
 def batches(model: str = "mlp", seed: int = 0, count: int = 19) -> Batches:
@@ -105,7 +112,7 @@ def train_alone(run: Member, data: Sequence[Examples], criterion: Criterion = CR
 
 
 def train_both(
-    given: Sequence[Mapping[str, Any]], data: Sequence[Examples], criterion: Criterion = CROSS_ENTROPY
+    given: Sequence[dict[str, Any]], data: Sequence[Examples], criterion: Criterion = CROSS_ENTROPY
 ) -> tuple[Stack, list[Member]]:
     """Train the runs of ``given`` as a stack, and once more alone, on batches (K, B, …); return both."""
     alone = [member(**settings) for settings in given]

@@ -24,15 +24,18 @@ class NotStackable(Exception):  # noqa: N818 - it is an answer, and no error
     """What cannot train as one program, in one sentence that names the layer: it has to be trained by itself."""
 
 
+HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+
+
 def stack(networks: Sequence[nn.Module], generators: Sequence[torch.Generator]) -> nn.Module:
     """Return one network for all, and make the tensors of each a view of its row.
 
     ``generators`` stand for the global random state of each run: layers draw from them what they would draw alone.
     Raises ``NotStackable`` for networks that differ in more than their tensors and their rates of dropout.
     """
-    first, *others = networks
-    for other in others:
-        _check_alike(first, other)
+    first = networks[0]
+    for network in networks:
+        _check_alike(first, network)
     together = copy.deepcopy(first)
     rows: dict[int, Tensor] = {}  # by tensor of the first network: a layer may share its weight with another
     for name, layer in together.named_modules():
@@ -101,13 +104,16 @@ def _vmapped(layer: nn.Module, alone: nn.Module, *args: Any) -> Any:
 
 
 def _check_alike(first: nn.Module, other: nn.Module) -> None:
-    """Raise ``NotStackable`` where two networks are not of one graph, or a hook sees one of them work."""
+    """Raise ``NotStackable`` where two networks are not of one graph, or something watches a layer of them."""
     layers, others = dict(first.named_modules()), dict(other.named_modules())
     if layers.keys() != others.keys():
         raise NotStackable("The members have different layers.")
     for name, layer in layers.items():
+        called = f"Layer {name} ({type(layer).__name__})" if name else "The network"
+        if any(getattr(layer, hooks) for hooks in HOOKS):
+            raise NotStackable(f"{called} has a hook.")
         if _form(layer) != _form(others[name]):
-            raise NotStackable(f"Layer {name or 'network'} ({type(layer).__name__}) differs from member to member.")
+            raise NotStackable(f"{called} differs from member to member.")
 
 
 def _form(layer: nn.Module) -> tuple[object, ...]:

@@ -35,7 +35,7 @@ class Updates:
             else:
                 self.steps.append(Alone(block[0][1], first, parameters))
         limits = [torch.inf if member.clip is None else member.clip for member in members]
-        self.limits = torch.tensor(limits) if min(limits) < torch.inf else None
+        self.limits = torch.tensor(limits, dtype=torch.float64) if min(limits) < torch.inf else None
 
     def step(self) -> None:
         """Let every member take one step along its row of the gradients, and forget them."""
@@ -159,7 +159,7 @@ def clip_norms(gradients: Sequence[Tensor], limits: Tensor) -> None:
 
     The factor is that of ``torch.nn.utils.clip_grad_norm_``, limit / (norm + 1e-6).
     """
-    norms = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])  # (tensors, K)
+    norms = torch.stack([torch.linalg.vector_norm(g.reshape(len(g), -1), dim=1) for g in gradients])  # (tensors, K)
     factors = (limits.to(norms) / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1)
     factors = factors.where(limits.to(norms).isfinite(), 1)
     for g in gradients:
