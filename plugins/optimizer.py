@@ -156,7 +156,7 @@ class LBFGS(Optimizer):
     that does not change between evaluations: no dropout, no random batch transforms.
     """
 
-    stackable: ClassVar[bool] = False
+    stackable: ClassVar[bool] = False  # it evaluates the loss several times a step
     lr: float = 1.0
     iterations: int = 20
     history: int = 10

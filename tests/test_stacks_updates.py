@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ablate.registry import registry
+from ablate.stacks.member import Member
 from ablate.stacks.stack import Stack
 from ablate.stacks.updates import Alone, Together, clip_norms
 from ablate.techniques import Optimizer, Schedule
 from tests.helpers import make, normal
-from tests.members import CROSS_ENTROPY, assert_same, batches, member, steps, train_both
+from tests.members import CROSS_ENTROPY, assert_same, batches, member, seeds, steps, train_both
 
 
 def built_in(kind: str) -> list[str]:
     options = registry().options(kind).items()
     return sorted(name for name, option in options if option.cls.__module__.startswith("ablate_plugins"))
+
+
+def gradients(run: Member) -> list[Tensor]:
+    return [p.grad for p in run.network.parameters() if p.grad is not None]
 
 
 def test_all_built_in_rules_but_those_of_whole_tensors_are_declared_elementwise() -> None:
@@ -27,7 +32,7 @@ def test_all_built_in_rules_but_those_of_whole_tensors_are_declared_elementwise(
 
 @pytest.mark.parametrize("name", [name for name in built_in("opt") if name != "lbfgs"])
 def test_every_optimizer_steps_in_a_stack_as_it_does_alone(name: str) -> None:
-    given = [{"model": "cnn", "seed": seed, "opt": name, "sched": "linear", "clip": 0.7} for seed in range(3)]
+    given = seeds(3, model="cnn", opt=name, sched="linear", clip=0.7)
     stack, alone = train_both(given, steps([batches("cnn", seed) for seed in range(3)], 12))
     kinds = {type(step) for step in stack.updates.steps}
     assert kinds == ({Together} if make(Optimizer, name).elementwise else {Alone})
@@ -37,7 +42,7 @@ def test_every_optimizer_steps_in_a_stack_as_it_does_alone(name: str) -> None:
 
 @pytest.mark.parametrize("name", built_in("sched"))
 def test_every_schedule_moves_in_a_stack_as_it_does_alone(name: str) -> None:
-    given = [{"seed": seed, "opt": "adamw", "sched": name, "steps": 9} for seed in range(2)]
+    given = seeds(2, opt="adamw", sched=name, steps=9)
     stack, alone = train_both(given, steps([batches(seed=seed) for seed in range(2)], 9))
     for run, expected in zip(stack.members, alone, strict=True):
         assert_same(run, expected, tolerance=1e-10)
@@ -50,7 +55,7 @@ def test_members_with_schedules_that_follow_a_metric_step_by_themselves() -> Non
 
 def test_a_rate_that_depends_on_the_shape_is_no_matter_of_a_stack() -> None:
     # Muon has two groups, matrices and the rest: members keep their own.
-    stack, alone = train_both([{"opt": "muon"}, {"opt": "muon", "seed": 1}], steps([batches(), batches(seed=1)], 5))
+    stack, alone = train_both(seeds(2, opt="muon"), steps([batches(), batches(seed=1)], 5))
     for run, expected in zip(stack.members, alone, strict=True):
         assert_same(run, expected)
 
@@ -80,6 +85,27 @@ def test_members_at_different_steps_are_refused() -> None:
             run.optimizer.step()
     with pytest.raises(ValueError, match="members cannot go on as one stack from different steps: step is"):
         Stack([ahead, behind], CROSS_ENTROPY)
+
+
+@pytest.mark.parametrize("opt", ["adam", "muon"])
+def test_members_see_their_gradients_and_may_change_them_before_a_step(opt: str) -> None:
+    (batch,) = steps([batches(seed=seed) for seed in range(3)], 1)
+    stack = Stack([member(**settings) for settings in seeds(3, opt=opt)], CROSS_ENTROPY)
+    stack.program.backward(*batch)
+    stack.show_gradients()
+    nn.utils.clip_grad_value_(stack.members[1].network.parameters(), 0.01)
+    norms = [nn.utils.get_total_norm(gradients(run)) for run in stack.members]
+    stack.updates.step()
+    stack.settle()
+    for k, run in enumerate(stack.members):
+        alone = member(seed=k, opt=opt)
+        CROSS_ENTROPY(alone.network(batch.x[k]), batch.y[k]).backward()
+        if k == 1:
+            nn.utils.clip_grad_value_(alone.network.parameters(), 0.01)
+        assert norms[k].item() == pytest.approx(nn.utils.get_total_norm(gradients(alone)))
+        alone.optimizer.step()
+        assert_same(run, alone)
+        assert all(p.grad is None for p in run.network.parameters())
 
 
 def test_norms_are_clipped_as_torch_clips_them() -> None:

@@ -48,8 +48,7 @@ def stack(networks: Sequence[nn.Module], generators: Sequence[torch.Generator]) 
         elif forward in RULES:
             own = partial(RULES[forward], layer)
         else:
-            rates = [cast(nn.Dropout, member).p for member in members]
-            own = partial(dropout, layer, rates=rates, generators=list(generators))
+            own = partial(dropout, layer, members=members, generators=generators)
         vars(layer)["forward"] = own
     return together
 

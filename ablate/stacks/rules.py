@@ -7,7 +7,7 @@ the layer before has left them: a view between (K, B, C, *S) and (B, K·C, *S) c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -175,8 +175,9 @@ DROPOUTS: dict[Any, int | None] = {
 """Layers that draw masks, and how many dims of (B, C, *S) a mask has an entry of its own for; None: all."""
 
 
-def dropout(layer: nn.Module, x: Tensor, *, rates: list[float], generators: list[torch.Generator]) -> Tensor:
-    """Keep (K, B, C, *S); each member has its rate, and draws what it would draw alone from its generator."""
+def dropout(layer: nn.Module, x: Tensor, *, members: Sequence[Any], generators: Sequence[torch.Generator]) -> Tensor:
+    """Keep (K, B, C, *S); each of the members' layers has its rate, and draws from its generator as it would alone."""
+    rates = [member.p for member in members]
     own = DROPOUTS[type(layer).forward]
     shape = x.shape if own is None else (*x.shape[: own + 1], *[1] * (x.ndim - own - 1))
     if not layer.training or not any(rates):

@@ -121,6 +121,8 @@ class Together:
         settings = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
         for row, (member, own) in enumerate(zip(self.members, self.own, strict=True)):
             optimizer, schedule = member.optimizer, member.schedule
+            for p in own.values():
+                p.grad = None  # it was shown, maybe
             for group, given, lent in zip(optimizer.param_groups, settings, self.groups, strict=True):
                 group.update(copy.deepcopy(given), params=[own[p] for p in lent])
             optimizer.state = defaultdict(dict, {own[p]: _row(s, row, p.shape) for p, s in self.state.items()})
