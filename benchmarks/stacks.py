@@ -46,7 +46,7 @@ def classes(*shape: int) -> DataSpec:
 CASES = {
     "mlp128": Case("mlp", classes(64), "bn", {"depth": 2, "width": 128}),
     "mlp32": Case("mlp", classes(64), "bn", {"depth": 2, "width": 32}),
-    "cnn": Case("cnn", classes(1, 8, 8), "bn", {"channels": [16, 32]}),
+    "cnn": Case("cnn", classes(1, 8, 8), "bn", {"channels": [8, 16]}),
     "fcn": Case("fcn", DataSpec(Task.segmentation, (1, 8, 8), 4), "bn", {"channels": [8, 16]}),
     "lstm16": Case("lstm", classes(8, 8), "none", {"hidden": 16}),
 }

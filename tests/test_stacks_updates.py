@@ -75,6 +75,14 @@ def test_weights_that_are_frozen_stay() -> None:
         assert same == [True, True, *[False] * (len(same) - 2)]
 
 
+def test_members_whose_rates_have_come_to_differ_step_by_themselves() -> None:
+    runs = [member(seed=seed, sched="cosine") for seed in range(3)]
+    runs[2].optimizer.step()
+    assert runs[2].schedule is not None
+    runs[2].schedule.step()
+    assert [type(step) for step in Stack(runs, CROSS_ENTROPY).updates.steps] == [Together, Alone]
+
+
 def test_members_at_different_steps_are_refused() -> None:
     ahead, behind = (member(seed=seed, opt="adam") for seed in range(2))
     ones = [torch.ones_like(p) for p in ahead.network.parameters()]

@@ -18,8 +18,8 @@ from ablate.stacks.member import Member
 class Updates:
     """Clipping, optimizers and schedules of all members, as each would have them alone.
 
-    Neighbours with equal options, and a rule that treats each number of a parameter alike, take their steps as one
-    optimizer of rows of the stacked parameters. Any other member takes its own.
+    Neighbours that have come equally far with equal options, by a rule that treats each number of a parameter alike,
+    take their steps as one optimizer of rows of the stacked parameters. Any other member takes its own.
     """
 
     def __init__(self, members: Sequence[Member], parameters: Sequence[nn.Parameter]) -> None:
@@ -57,7 +57,12 @@ def _rule(number: int, member: Member) -> object:
     scalars = any(p.ndim == 0 for p in member.network.parameters())  # cannot be told from the counts in a state
     if not member.opt.elementwise or scalars or isinstance(member.schedule, ReduceLROnPlateau):
         return number
-    return member.opt, member.sched
+    return member.opt, member.sched, _settings(member.optimizer), member.schedule and member.schedule.last_epoch
+
+
+def _settings(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """Return the settings of an optimizer's groups of parameters as they stand."""
+    return [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
 
 
 class Alone:
@@ -118,7 +123,7 @@ class Together:
 
     def settle(self) -> None:
         """Give back what was lent: every optimizer has its own parameters, settings and state, as views of the rows."""
-        settings = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
+        settings = _settings(self.optimizer)
         for row, (member, own) in enumerate(zip(self.members, self.own, strict=True)):
             optimizer, schedule = member.optimizer, member.schedule
             for p in own.values():

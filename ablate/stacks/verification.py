@@ -25,15 +25,17 @@ from ablate.techniques import Criterion
 TOLERANCE = 1e-9
 """How far numbers may lie from the member's own: in shares of the largest beside them, if that is more than 1."""
 
+MEMBERS, EXAMPLES = 4, 8  # at most; not the same number, so that no rule can take the one for the other
+
 
 def verify(members: Sequence[Member], criterion: Criterion, example: Examples) -> None:
     """Raise ``NotStackable``, naming the layer, if a stack of copies of ``members`` differs from them.
 
-    Compared are, on some of the examples (B, …), the outputs of every layer in training and in evaluation, the loss
+    Compared are, for some members and on some of the examples (B, …), the outputs of every layer in training and in evaluation, the loss
     with its penalties, gradients, buffers and random states. The members stay as they are.
     """
-    count = 7 if len(members) == 8 else 8  # so that no rule can take the examples for the members
-    x, y = (t[:count].double() if t.is_floating_point() else t[:count] for t in example)
+    members = members[:: -(-len(members) // MEMBERS)]
+    x, y = (t[:EXAMPLES].double() if t.is_floating_point() else t[:EXAMPLES] for t in example)
     xs, ys = (torch.stack([t.roll(k, 0) for k in range(len(members))]) for t in (x, y))
     separate = [_randomised(member.network, seed) for seed, member in enumerate(members)]
     generators = [_copied(member.generator) for member in members]
