@@ -31,8 +31,8 @@ MEMBERS, EXAMPLES = 4, 8  # at most; not the same number, so that no rule can ta
 def verify(members: Sequence[Member], criterion: Criterion, example: Examples) -> None:
     """Raise ``NotStackable``, naming the layer, if a stack of copies of ``members`` differs from them.
 
-    Compared are, for some members and on some of the examples (B, …), the outputs of every layer in training and in evaluation, the loss
-    with its penalties, gradients, buffers and random states. The members stay as they are.
+    Compared are, for some members and on some of the examples (B, …), the outputs of every layer in training and in
+    evaluation, the loss with its penalties, gradients, buffers and random states. The members stay as they are.
     """
     members = members[:: -(-len(members) // MEMBERS)]
     x, y = (t[:EXAMPLES].double() if t.is_floating_point() else t[:EXAMPLES] for t in example)
