@@ -6,13 +6,16 @@ Shapes: B batch · C channels or features · *S any number of spatial dims.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ablate.techniques import Activation, Init, Norm, Pool, Position, Regularizer
+
+Forward = TypeVar("Forward", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,15 @@ class Kit:
         return [layer for layer in layers if layer is not None]
 
 
+def any_leading_dims(forward: Forward) -> Forward:
+    """Mark a forward pass that takes (K, B, …) as well as (B, …), so that K networks can compute as one.
+
+    Such a pass counts dims from the end, and uses no parameters or buffers but those of the layers it calls.
+    """
+    vars(forward)["any_leading_dims"] = True
+    return forward
+
+
 class GatedLinear(nn.Linear):
     """Linear layer whose output is ``gates`` blocks, (B, in) → (B, gates·features), each initialised by itself."""
 
@@ -64,6 +76,7 @@ class Residual(nn.Module):
         self.shortcut = shortcut or nn.Identity()
         self.scale = scale
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Return what has the shape of the branch's output; without a shortcut that is the shape of ``x``."""
         return torch.add(self.shortcut(x), self.branch(x), alpha=self.scale)

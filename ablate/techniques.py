@@ -37,6 +37,8 @@ class Technique:
     """Base of every option. Subclass one of the kinds below, not this."""
 
     kind: ClassVar[str] = ""
+    stackable: ClassVar[bool] = True
+    """Whether runs with it can train as one program; where False, each trains by itself."""
 
     @classmethod
     def of(cls, target: Target | Sequence[Target], *, doc: str = "", **given: Any) -> type[Self]:
@@ -173,6 +175,8 @@ class Optimizer(Technique):
     kind: ClassVar[str] = "opt"
     full_batch: ClassVar[bool] = False
     """Whether the rule is for the gradient of the whole training split, ``data.batch_size=all``, and no other."""
+    elementwise: ClassVar[bool] = False
+    """Whether the rule treats each number of a parameter alike, whatever the parameter's shape and its neighbours."""
 
     def build(self, params: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimizer of ``params``."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ablate.checks import at_least, positive
 from ablate.hookspecs import Register, hookimpl
@@ -152,6 +152,7 @@ class SpectralNorm(Norm):
     Miyato et al. 2018, of every linear and convolutional layer.
     """
 
+    stackable: ClassVar[bool] = False  # torch.vmap cannot do its power method
     iterations: int = 1
 
     def __post_init__(self) -> None:

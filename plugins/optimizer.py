@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class SGD(Optimizer):
     """w ← w - lr · g: gradient descent on mini-batches."""
 
+    elementwise: ClassVar[bool] = True
     lr: float = 0.1
 
     def __post_init__(self) -> None:
@@ -53,6 +54,7 @@ class Momentum(Optimizer):
     The papers sum lr · g in v, torch sums g: the two differ where the rate changes during a run.
     """
 
+    elementwise: ClassVar[bool] = True
     lr: float = 0.01
     momentum: float = 0.9
 
@@ -85,6 +87,7 @@ class Lion(Optimizer):
     The default rate is a third of adam's: the paper advises a third to a tenth.
     """
 
+    elementwise: ClassVar[bool] = True
     lr: float = 3e-4
     beta1: float = 0.9
     beta2: float = 0.99
@@ -153,6 +156,7 @@ class LBFGS(Optimizer):
     that does not change between evaluations: no dropout, no random batch transforms.
     """
 
+    stackable: ClassVar[bool] = False  # it evaluates the loss several times a step
     lr: float = 1.0
     iterations: int = 20
     history: int = 10

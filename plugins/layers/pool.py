@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ablate.kit import any_leading_dims
+
 
 class PNorm(nn.Module):
     """(Σ|x|^p)^(1/p) of each window: (B, C, *S) → (B, C, *S')."""
@@ -14,6 +16,7 @@ class PNorm(nn.Module):
         super().__init__()
         self.pool = (nn.LPPool1d, nn.LPPool2d)[spatial - 1](p, size, stride)
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Return the norm of each window; its gradient is zero where the norm is."""
         # torch takes x itself to the power: NaN for negative numbers, unless p is even.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ablate.kit import any_leading_dims
+
 
 class Step(nn.Module):
     """1 where x ≥ 0, else 0, of the shape and type of x (B, *any).
@@ -15,6 +17,7 @@ class Step(nn.Module):
         super().__init__()
         self.straight_through = straight_through
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Return zeros and ones."""
         # torch.heaviside has no derivative. The surrogate minus itself is exactly 0 and brings its gradient:

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ablate.kit import Kit
+from ablate.kit import Kit, any_leading_dims
 from ablate.techniques import DataSpec, Position
 
 from .readout import readout
@@ -35,18 +35,19 @@ class SelfAttention(nn.Module):
     def weights(self, x: Tensor) -> Tensor:
         """Return how much each step (first T) sees of each (last T), (B, N, T, T); each row sums to 1."""
         query, key = self._split(self.query(x)), self._split(self.key(x))
-        scores: Tensor = query @ key.transpose(2, 3) / math.sqrt(query.shape[-1])
+        scores: Tensor = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
         return scores.softmax(-1)
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape (B, T, H)."""
         seen = self.weights(x) @ self._split(self.value(x))  # (B, N, T, D)
-        out: Tensor = self.project(seen.transpose(1, 2).flatten(2))
+        out: Tensor = self.project(seen.transpose(-3, -2).flatten(-2))
         return out
 
     def _split(self, x: Tensor) -> Tensor:
         """Return the heads apart: (B, T, H) → (B, N, T, D)."""
-        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+        return x.view(*x.shape[:-1], self.heads, -1).transpose(-3, -2)
 
 
 class SubLayer(nn.Module):
@@ -58,6 +59,7 @@ class SubLayer(nn.Module):
         self.branch = branch
         self.pre = position is Position.pre
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape (B, T, H)."""
         out: Tensor = x + self.branch(self.norm(x)) if self.pre else self.norm(x + self.branch(x))
@@ -131,6 +133,7 @@ class Encoder(nn.Module):
         self.head = nn.Linear(hidden, spec.outputs)
         self.readout = readout(readout_by, hidden)  # after the head: the other weights start alike for all readouts
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, T, F) to (B, outputs)."""
         out: Tensor = self.head(self.readout(self.blocks(self.embed(x))))

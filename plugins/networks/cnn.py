@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ablate.kit import Kit
+from ablate.kit import Kit, any_leading_dims
 from ablate.techniques import DataSpec
 
 from ..layers.forms import Form
@@ -75,6 +75,7 @@ class CNN(nn.Module):
         way_out = "fewer channels (stages), a smaller kernel_size or stride, padding=null, or pool=none."
         self.head = head(kit, spec, self.body, gap=gap, widths=widths, way_out=way_out)
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, outputs)."""
         out: Tensor = self.head(self.body(x))

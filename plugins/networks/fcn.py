@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ablate.kit import Kit
+from ablate.kit import Kit, any_leading_dims
 from ablate.techniques import DataSpec
 
 
@@ -23,12 +23,15 @@ class Up(nn.Module):
         else:
             self.deconv = nn.ConvTranspose2d(before, after, kernel_size=factor, stride=factor)
 
+    @any_leading_dims
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """Return a map of ``size`` (H, W)."""
         if self.bilinear:
-            return F.interpolate(self.conv(x), size=size, mode="bilinear", align_corners=False)
+            x = self.conv(x)
+            up = F.interpolate(x.flatten(0, -4), size=size, mode="bilinear", align_corners=False)
+            return up.view(*x.shape[:-2], *size)
         x = self.deconv(x)
-        height, width = size[0] - x.shape[2], size[1] - x.shape[3]
+        height, width = size[0] - x.shape[-2], size[1] - x.shape[-1]
         return F.pad(x, (0, width, 0, height))  # pooling drops the last row of an odd size
 
 
@@ -105,6 +108,7 @@ class FCN(nn.Module):
             ) from error
         self.train()
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, classes, H, W)."""
         maps = []
@@ -113,7 +117,7 @@ class FCN(nn.Module):
             x = pool(maps[-1])
         x = self.bottom(x)
         for up, decode, same_size in zip(self.up, self.decode, reversed(maps), strict=True):
-            x = up(x, same_size.shape[2:])
-            x = decode(torch.cat((x, same_size), 1) if self.skips else x)
+            x = up(x, same_size.shape[-2:])
+            x = decode(torch.cat((x, same_size), -3) if self.skips else x)
         out: Tensor = self.head(x)
         return out

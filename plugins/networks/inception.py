@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ablate.kit import Kit
+from ablate.kit import Kit, any_leading_dims
 from ablate.techniques import DataSpec
 
 from .head import head
@@ -37,9 +37,10 @@ class Block(nn.Module):
             )
         )
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Keep height and width."""
-        return torch.cat([branch(x) for branch in self.branches], 1)
+        return torch.cat([branch(x) for branch in self.branches], -3)
 
 
 class Inception(nn.Module):
@@ -61,6 +62,7 @@ class Inception(nn.Module):
         self.body = body
         self.head = head(kit, spec, body, gap=gap, widths=widths, way_out="fewer channels (stages) or pool=none.")
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, outputs)."""
         out: Tensor = self.head(self.body(x))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ablate.kit import GatedLinear, Kit
+from ablate.kit import GatedLinear, Kit, any_leading_dims
 from ablate.techniques import DataSpec
 
 from .readout import readout
@@ -29,16 +29,17 @@ class LSTMCell(nn.Module):
         self.input = GatedLinear(features, hidden, gates=4)
         self.recurrent = GatedLinear(hidden, hidden, gates=4, bias=False)
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, T, F) to every hidden state (B, T, H)."""
-        h = c = x.new_zeros(len(x), self.hidden)
+        h = c = x.new_zeros(*x.shape[:-2], self.hidden)
         states = []
-        for z in self.input(x).unbind(1):
-            i, f, g, o = (z + self.recurrent(h)).chunk(4, dim=1)  # each (B, H)
+        for z in self.input(x).unbind(-2):
+            i, f, g, o = (z + self.recurrent(h)).chunk(4, dim=-1)  # each (B, H)
             c = (f + self.forget_bias).sigmoid() * c + i.sigmoid() * g.tanh()
             h = o.sigmoid() * c.tanh()
             states.append(h)
-        return torch.stack(states, 1)
+        return torch.stack(states, -2)
 
 
 class PeepholeLSTMCell(LSTMCell):
@@ -55,16 +56,16 @@ class PeepholeLSTMCell(LSTMCell):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, T, F) to every hidden state (B, T, H)."""
-        h = c = x.new_zeros(len(x), self.hidden)
+        h = c = x.new_zeros(*x.shape[:-2], self.hidden)
         p_i, p_f, p_o = self.peepholes.chunk(3)  # each (H,)
         states = []
-        for z in self.input(x).unbind(1):
-            i, f, g, o = (z + self.recurrent(h)).chunk(4, dim=1)  # each (B, H)
+        for z in self.input(x).unbind(-2):
+            i, f, g, o = (z + self.recurrent(h)).chunk(4, dim=-1)  # each (B, H)
             keep, write = (f + p_f * c + self.forget_bias).sigmoid(), (i + p_i * c).sigmoid()
             c = keep * c + write * g.tanh()
             h = (o + p_o * c).sigmoid() * c.tanh()
             states.append(h)
-        return torch.stack(states, 1)
+        return torch.stack(states, -2)
 
 
 class GRUCell(nn.Module):
@@ -79,18 +80,19 @@ class GRUCell(nn.Module):
         self.input = GatedLinear(features, hidden, gates=3)
         self.recurrent = GatedLinear(hidden, hidden, gates=3)
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, T, F) to every hidden state (B, T, H)."""
-        h = x.new_zeros(len(x), self.hidden)
+        h = x.new_zeros(*x.shape[:-2], self.hidden)
         states = []
-        for step in self.input(x).unbind(1):
-            r, z, n = step.chunk(3, dim=1)  # each (B, H)
-            r_h, z_h, n_h = self.recurrent(h).chunk(3, dim=1)
+        for step in self.input(x).unbind(-2):
+            r, z, n = step.chunk(3, dim=-1)  # each (B, H)
+            r_h, z_h, n_h = self.recurrent(h).chunk(3, dim=-1)
             z = (z + z_h).sigmoid()
             n = (n + (r + r_h).sigmoid() * n_h).tanh()
             h = (1 - z) * n + z * h
             states.append(h)
-        return torch.stack(states, 1)
+        return torch.stack(states, -2)
 
 
 class RNNCell(nn.Module):
@@ -103,14 +105,15 @@ class RNNCell(nn.Module):
         self.input = nn.Linear(features, hidden)
         self.recurrent = nn.Linear(hidden, hidden, bias=False)
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, T, F) to every hidden state (B, T, H)."""
-        h = x.new_zeros(len(x), self.hidden)
+        h = x.new_zeros(*x.shape[:-2], self.hidden)
         states = []
-        for z in self.input(x).unbind(1):
+        for z in self.input(x).unbind(-2):
             h = self.act(z + self.recurrent(h))
             states.append(h)
-        return torch.stack(states, 1)
+        return torch.stack(states, -2)
 
 
 CELLS = {"lstm": LSTMCell, "peephole_lstm": PeepholeLSTMCell, "gru": GRUCell, "rnn": RNNCell}
@@ -134,6 +137,7 @@ class Recurrent(nn.Module):
         self.head = nn.Linear(hidden, spec.outputs)
         self.readout = readout(readout_by, hidden)  # after the head: the other weights start alike for all readouts
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, T, F) to (B, outputs)."""
         for cell, after in zip(self.cells, self.after, strict=True):

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ablate.kit import Kit
+from ablate.kit import Kit, any_leading_dims
 from ablate.techniques import DataSpec
 
 from ..layers.forms import Form
@@ -31,10 +31,27 @@ class MLP(nn.Module):
         self.body = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(spec.input_shape), width), *layers)
         self.head = nn.Linear(width, spec.outputs)
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, *input_shape) to (B, outputs)."""
         out: Tensor = self.head(self.body(x))
         return out
+
+
+class Products(nn.Module):
+    """The products of two different features, (B, F) → (B, F (F - 1) / 2), or where not asked for none, (B, 0)."""
+
+    pairs: Tensor
+
+    def __init__(self, features: int, wanted: bool) -> None:
+        super().__init__()
+        pairs = torch.triu_indices(features, features, offset=1)[:, : None if wanted else 0]
+        self.register_buffer("pairs", pairs, persistent=False)  # (2, F (F - 1) / 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply."""
+        first, second = self.pairs
+        return x[:, first] * x[:, second]
 
 
 class WideDeep(nn.Module):
@@ -43,19 +60,15 @@ class WideDeep(nn.Module):
     The deep part's output layer has the bias of both.
     """
 
-    pairs: Tensor
-
     def __init__(self, spec: DataSpec, deep: nn.Module, crosses: bool) -> None:
         super().__init__()
         (features,) = spec.input_shape
         self.deep = deep
-        pairs = torch.triu_indices(features, features, offset=1)[:, : None if crosses else 0]
-        self.register_buffer("pairs", pairs, persistent=False)  # (2, features · (features - 1) / 2)
-        self.wide = nn.Linear(features + pairs.shape[1], spec.outputs, bias=False)
+        self.products = Products(features, crosses)
+        self.wide = nn.Linear(features + self.products.pairs.shape[1], spec.outputs, bias=False)
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, F) to (B, outputs)."""
-        first, second = self.pairs
-        wide = torch.cat((x, x[:, first] * x[:, second]), 1)
-        out: Tensor = self.wide(wide) + self.deep(x)
+        out: Tensor = self.wide(torch.cat((x, self.products(x)), -1)) + self.deep(x)
         return out

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from ablate.kit import Kit
+from ablate.kit import Kit, any_leading_dims
 from ablate.techniques import DataSpec
 
 from .stepwise import Stepwise
@@ -39,8 +39,9 @@ class PointNet(nn.Module):
         self.head = nn.Sequential(*(hidden(*sizes) for sizes in zip(outer, head, strict=False)))
         self.head.append(nn.Linear(outer[-1], spec.outputs))
 
+    @any_leading_dims
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, N, D) to (B, outputs)."""
         points: Tensor = self.points(x)  # (B, N, C)
-        out: Tensor = self.head(POOLINGS[self.pooling](points, dim=1))
+        out: Tensor = self.head(POOLINGS[self.pooling](points, dim=-2))
         return out

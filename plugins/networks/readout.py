@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ablate.kit import any_leading_dims
+
 
 class Last(nn.Module):
     """The last state."""
 
+    @any_leading_dims
     def forward(self, states: Tensor) -> Tensor:
         """Map (B, T, H) to (B, H)."""
-        return states[:, -1]
+        return states[..., -1, :]
 
 
 class Mean(nn.Module):
     """The mean over time."""
 
+    @any_leading_dims
     def forward(self, states: Tensor) -> Tensor:
         """Map (B, T, H) to (B, H)."""
-        return states.mean(1)
+        return states.mean(-2)
 
 
 class AttentionPooling(nn.Module):
@@ -36,11 +40,12 @@ class AttentionPooling(nn.Module):
     def weights(self, states: Tensor) -> Tensor:
         """Return α (B, T, 1): not negative, with a sum of 1 over time."""
         scores: Tensor = self.score(self.project(states).tanh())
-        return scores.softmax(1)
+        return scores.softmax(-2)
 
+    @any_leading_dims
     def forward(self, states: Tensor) -> Tensor:
         """Map (B, T, H) to (B, H)."""
-        return (self.weights(states) * states).sum(1)
+        return (self.weights(states) * states).sum(-2)
 
 
 def readout(name: str, hidden: int) -> nn.Module:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ablate.checks import fraction, not_negative, positive
 from ablate.lazy import torch
@@ -24,6 +24,7 @@ class RMSprop(Optimizer):
     v ← alpha · v + (1 - alpha) · g², w ← w - lr · g / (√v + eps).
     """
 
+    elementwise: ClassVar[bool] = True
     lr: float = 1e-3
     alpha: float = 0.99
     eps: float = 1e-8
@@ -41,6 +42,7 @@ class RMSprop(Optimizer):
 class Adagrad(Optimizer):
     """v ← v + g², w ← w - lr · g / (√v + eps): rare gradients take longer steps (Duchi et al. 2011, JMLR 12)."""
 
+    elementwise: ClassVar[bool] = True
     lr: float = 1e-2
     eps: float = 1e-10
 
@@ -60,6 +62,7 @@ class Adadelta(Optimizer):
     The paper has no rate: lr = 1, and rho = 0.95 in its experiments.
     """
 
+    elementwise: ClassVar[bool] = True
     lr: float = 1.0
     rho: float = 0.9
     eps: float = 1e-6
@@ -80,6 +83,7 @@ class Adam(Optimizer):
     w ← w - lr · m/(1 - beta1ᵗ) / (√(v/(1 - beta2ᵗ)) + eps).
     """
 
+    elementwise: ClassVar[bool] = True
     lr: float = 1e-3
     beta1: float = 0.9
     beta2: float = 0.999

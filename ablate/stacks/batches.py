@@ -1,0 +1,15 @@
+"""The batches of a stack: each member's own, in the order of its own seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+
+from ablate.dataset import Examples
+
+
+def together(batches: Sequence[Iterable[Examples]]) -> Iterator[Examples]:
+    """Yield the members' batches (B, …) side by side, (K, B, …); raises ``ValueError`` if they differ in number."""
+    for own in zip(*batches, strict=True):
+        yield Examples(torch.stack([batch.x for batch in own]), torch.stack([batch.y for batch in own]))
