@@ -98,6 +98,8 @@ class Facts:
     """The plugin files whose options the run uses."""
     error: str | None = None
     traceback: str | None = None
+    stack: list[str] = field(default_factory=list)
+    """The runs that it trained in step with, ``<hash>/seed=<n>``."""
     log: list[str] = field(default_factory=list)
     """The last lines that the run's process printed."""
     schema: int = 2

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ class Interval:
     batches: int = 0
     sums: dict[str, Tensor] = field(default_factory=dict)
     grad_norm: Tensor | None = None
-    started: float = field(default_factory=time.perf_counter)
+    started: float = 0.0
     seconds: float = 0.0
 
     def add(self, name: str, value: Tensor) -> None:
@@ -102,6 +102,8 @@ class AblationModule(pl.LightningModule):
         self.diverged = False
         self._budget = 0
         self.seed = seed
+        self.clock: Callable[[], float] = time.perf_counter
+        """Counts the seconds of the curve ``time/step``."""
         self._generator = torch.Generator().manual_seed(seed)
         self.interval = Interval()
 
@@ -176,7 +178,7 @@ class AblationModule(pl.LightningModule):
 
     def on_train_start(self) -> None:
         """Start the clock of the first interval."""
-        self.interval = Interval()
+        self.interval = Interval(started=self.clock())
         self._budget = int(self.trainer.estimated_stepping_batches)
 
     def on_train_batch_end(self, outputs: Any, batch: Examples, batch_idx: int) -> None:
@@ -186,7 +188,7 @@ class AblationModule(pl.LightningModule):
 
     def on_validation_start(self) -> None:
         """Stop the clock of the training steps."""
-        self.interval.seconds = time.perf_counter() - self.interval.started
+        self.interval.seconds = self.clock() - self.interval.started
 
     def validation_step(self, batch: Examples, batch_idx: int) -> None:
         """Update the validation metrics."""
@@ -224,7 +226,7 @@ class AblationModule(pl.LightningModule):
 
     def on_validation_end(self) -> None:
         """Start the next interval."""
-        self.interval = Interval()
+        self.interval = Interval(started=self.clock())
 
     def test_step(self, batch: Examples, batch_idx: int) -> None:
         """Update the test metrics."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from ablate.engines.groups import Group
 from ablate.engines.log import last_words
 from ablate.engines.planned import PlannedRun
 from ablate.engines.processes import CONTEXT, start
@@ -17,11 +18,11 @@ from ablate.session import pack
 
 
 class Worker:
-    """Trains one run at a time in a process of its own."""
+    """Trains one group of runs at a time in a process of its own."""
 
     def __init__(self, slot: Slot, setup: Setup) -> None:
         self.slot = slot
-        self.planned: PlannedRun | None = None
+        self.group: Group = ()
         """What it is training."""
         self.told_to_end = False
         self._ready = False
@@ -33,12 +34,12 @@ class Worker:
 
     @property
     def is_free(self) -> bool:
-        """Whether it can train a run, now or once it has started."""
-        return self.planned is None and not self.told_to_end
+        """Whether it can train something, now or once it has started."""
+        return not self.group and not self.told_to_end
 
     @property
     def is_idle(self) -> bool:
-        """Whether it waits for a run."""
+        """Whether it waits for something to train."""
         return self._ready and self.is_free
 
     @property
@@ -51,20 +52,20 @@ class Worker:
         """What to wait on for news: a message, or the end of the process."""
         return (self._process.sentinel, *(() if self._pipe.closed else (self._pipe,)))
 
-    def give(self, planned: PlannedRun) -> bool:
-        """Send it a run; return False where it has died."""
-        if self._send(_packed(planned)):
-            self.planned = planned
-        return self.planned is not None
+    def give(self, group: Group) -> bool:
+        """Send it runs; return False where it has died."""
+        if self._send(_packed(group)):
+            self.group = group
+        return bool(self.group)
 
     def end(self) -> None:
-        """Have it end, a run that it is training too: at the next moment at which it can leave a checkpoint."""
+        """Have it end, what it is training too: at the next moment at which it can leave checkpoints."""
         if not self.told_to_end:
             self.told_to_end = True
             self._send(STOP)
 
     def heard(self) -> Iterator[tuple[PlannedRun, str | None]]:
-        """Yield the run that has ended since, and why it was left out, where one has."""
+        """Yield each run that has ended since, and why it was left out, where it was."""
         while not self._pipe.closed:
             try:
                 if not self._pipe.poll():  # which raises, on Windows, where the process has ended
@@ -74,14 +75,15 @@ class Worker:
                 self._pipe.close()
                 return
             self._ready = True
-            if isinstance(message, Ended) and self.planned is not None:
-                planned, self.planned = self.planned, None
-                yield planned, message.left_out
+            if isinstance(message, Ended) and self.group:
+                group, self.group = self.group, ()
+                left_out = message.left_out or [None] * len(group)
+                yield from zip(group, left_out, strict=True)
 
     def bury(self) -> str | None:
-        """Note in the record of its run how its process ended; return why the run was left out, or None."""
-        assert self.planned is not None
-        record = self.planned.record()
+        """Note in the record of its one run how its process ended; return why the run was left out, or None."""
+        (planned,) = self.group
+        record = planned.record()
         try:
             record.mark_killed(epitaph(self._process.exitcode), last_words(record.folder), self._process.pid)
         except RecordError as error:
@@ -116,11 +118,11 @@ def epitaph(status: int | None) -> str:
     return f"its process was ended by {name}{reasons.get(name, '')}"
 
 
-def _packed(planned: PlannedRun) -> bytes:
+def _packed(group: Group) -> bytes:
     try:
-        return pack(planned)
+        return pack(group)
     except Exception as error:  # whatever a technique's own parts raise
         raise EngineError(
-            f"{planned.title} cannot be sent to a worker process ({type(error).__name__}: {error}). "
+            f"{group[0].title} cannot be sent to a worker process ({type(error).__name__}: {error}). "
             "workers=0 trains in this process."
         ) from error

@@ -13,6 +13,7 @@ from typing import Protocol
 from ablate.engines.planned import PlannedRun
 from ablate.errors import RecordError
 from ablate.stop import Stop
+from ablate.training.lockstep import Apart, Company
 from ablate.training.run import run
 
 
@@ -37,10 +38,11 @@ class Engine(Protocol):
         """
 
 
-def attempt(planned: PlannedRun, stop: Stop, *, wait: bool = False) -> str | None:
+def attempt(planned: PlannedRun, stop: Stop, *, wait: bool = False, company: Company | None = None) -> str | None:
     """Train one run of many in this process; return why it was left out, or None.
 
     A failure is in the run's record and does not stop the others, nor does the interruption that ``stop`` asks for.
+    With ``company`` it trains in step, and raises ``KeyboardInterrupt`` from ``Apart`` where the company breaks up.
     """
     try:
         run(
@@ -50,11 +52,12 @@ def attempt(planned: PlannedRun, stop: Stop, *, wait: bool = False) -> str | Non
             again=planned.again,
             overrides=planned.arguments,
             command=planned.typed,
+            company=company,
         )
     except RecordError as error:
         return str(error)
-    except KeyboardInterrupt:
-        if not stop.requested:
+    except KeyboardInterrupt as error:
+        if not stop.requested or isinstance(error.__cause__, Apart):
             raise
     except Exception:  # whatever a plugin raises: it is in the record
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import torch
 
 from ablate.engines.crew import Worker
 from ablate.engines.engine import Engine, Watch
+from ablate.engines.groups import Group, grouped
 from ablate.engines.inline import InlineEngine
 from ablate.engines.planned import PlannedRun
 from ablate.engines.slots import VISIBLE, Slot, gpu_names, slots, usable_processors
@@ -28,20 +30,26 @@ _DEATHS = 3
 
 def engine_for(settings: SweepSettings) -> Engine:
     """Return the engine that a sweep asks for: ``workers=0`` trains in this process."""
-    return InlineEngine() if settings.workers == "0" else LocalEngine(settings.workers, settings.runs_per_gpu)
+    if settings.workers == "0":
+        return InlineEngine(settings.in_step)
+    return LocalEngine(settings.workers, settings.runs_per_gpu, settings.in_step)
 
 
 class LocalEngine:
-    """Trains in worker processes: ``workers`` of them at most, or ``auto``, and ``runs_per_gpu`` on each GPU."""
+    """Trains in worker processes: ``workers`` of them at most, or ``auto``, and ``runs_per_gpu`` on each GPU.
 
-    def __init__(self, workers: str | int = "auto", runs_per_gpu: int = 1) -> None:
+    Up to ``stack`` runs of one graph are trained in step, if there are so many for each worker.
+    """
+
+    def __init__(self, workers: str | int = "auto", runs_per_gpu: int = 1, stack: int = 1) -> None:
         self.workers = str(workers)
         self.runs_per_gpu = runs_per_gpu
+        self.stack = stack
 
     def train(self, runs: Sequence[PlannedRun], watch: Watch, stop: Stop, *, wait: bool = False) -> None:
         """Start the workers, train, and end them: none is left, whatever is raised."""
         places = deque(self.slots(runs))
-        todo = deque(runs)
+        todo = deque(grouped(runs, lambda own: 1 if wait else min(self.stack, math.ceil(len(own) / len(places)))))
         crew: list[Worker] = []
         deaths = 0
         try:
@@ -58,7 +66,7 @@ class LocalEngine:
                 wait_for([source for worker in crew for source in worker.sources], _POLL_SECONDS)
                 for worker in list(crew):
                     dead = worker.is_dead  # asked first: what it said before it died is still heard
-                    if _tell(watch, worker, dead):
+                    if _tell(watch, worker, dead, todo):
                         deaths = 0
                     elif dead and not worker.told_to_end:
                         deaths += 1
@@ -89,20 +97,28 @@ class LocalEngine:
         )
 
 
-def _order(worker: Worker, todo: deque[PlannedRun], watch: Watch, stop: Stop) -> None:
-    """Give an idle worker the next run, or have it end where there is none."""
+def _order(worker: Worker, todo: deque[Group], watch: Watch, stop: Stop) -> None:
+    """Give an idle worker the next group, or have it end where there is none."""
     if worker.is_idle and todo:
         if worker.give(todo[0]):
-            watch.started(todo.popleft())
+            for planned in todo.popleft():
+                watch.started(planned)
     elif worker.is_idle or stop.requested:
         worker.end()
 
 
-def _tell(watch: Watch, worker: Worker, dead: bool) -> bool:
-    """Tell the watch which run of the worker has ended; return whether one has."""
+def _tell(watch: Watch, worker: Worker, dead: bool, todo: deque[Group]) -> bool:
+    """Tell the watch which runs of the worker have ended; return whether one has.
+
+    Of several that have died together nobody knows whose fault it was: each is tried again by itself.
+    """
     ended = list(worker.heard())
-    if dead and worker.planned is not None:
-        ended.append((worker.planned, worker.bury()))
+    if dead and len(worker.group) == 1:
+        ended.append((worker.group[0], worker.bury()))
+    elif dead and worker.group:
+        alive = [planned for planned in worker.group if not planned.record().is_done]
+        ended += [(planned, None) for planned in worker.group if planned not in alive]
+        todo.extendleft((planned,) for planned in reversed(alive))
     for planned, left_out in ended:
         watch.ended(planned, left_out)
-    return bool(ended)
+    return bool(ended) or (dead and len(worker.group) > 1)

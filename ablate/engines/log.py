@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 NAME = "log.txt"
@@ -16,23 +15,30 @@ _LINES = 20
 _BYTES = 65536
 
 
-@contextmanager
-def output_to(folder: Path, command: str) -> Iterator[None]:
-    """Append all that this process prints, from native code too, to the log in ``folder``, below a line of its own."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _flush()
-    kept = {number: os.dup(number) for number in (1, 2)}
-    try:
-        with (folder / NAME).open("ab") as file:
-            now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+class Log(AbstractContextManager[None]):
+    """Takes all that this process prints while it is entered, from native code too, into the log in ``folder``.
+
+    It begins with a line of its own. It can be entered again, and within that of another run.
+    """
+
+    def __init__(self, folder: Path, command: str) -> None:
+        self.path = folder / NAME
+        folder.mkdir(parents=True, exist_ok=True)
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        with self.path.open("ab") as file:
             file.write(_HEADER + f"{now} process {os.getpid()}: {command}\n".encode())
-            file.flush()
-            for number in kept:
-                os.dup2(file.fileno(), number)
-        yield
-    finally:
+        self._kept: list[dict[int, int]] = []
+
+    def __enter__(self) -> None:
         _flush()
-        for number, original in kept.items():
+        self._kept.append({number: os.dup(number) for number in (1, 2)})
+        with self.path.open("ab") as file:
+            for number in (1, 2):
+                os.dup2(file.fileno(), number)
+
+    def __exit__(self, *_: object) -> None:
+        _flush()
+        for number, original in self._kept.pop().items():
             os.dup2(original, number)
             os.close(original)
 

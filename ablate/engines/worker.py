@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -15,9 +15,9 @@ from queue import SimpleQueue
 
 from threadpoolctl import threadpool_limits
 
-from ablate.engines.engine import attempt
-from ablate.engines.log import last_words, output_to
-from ablate.engines.planned import PlannedRun
+from ablate.engines.groups import Group
+from ablate.engines.log import Log, last_words
+from ablate.engines.together import attempt_together
 from ablate.errors import BusyError
 from ablate.session import unpack
 from ablate.stop import Stop
@@ -26,7 +26,7 @@ ORPHAN_SECONDS = 60
 """How long a worker may take to write its checkpoint once its parent is gone."""
 
 STOP = b""
-"""Sent to a worker that is to end; anything else is a pickled run."""
+"""Sent to a worker that is to end; anything else is a pickled group of runs."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,10 @@ class Ready:
 
 @dataclass(frozen=True)
 class Ended:
-    """A run has ended; its record says how."""
+    """A group of runs has ended; their records say how."""
 
-    left_out: str | None = None
+    left_out: Sequence[str | None]
+    """Why each was left out, if it was."""
 
 
 def serve(pipe: Connection, setup: Setup) -> None:
@@ -85,18 +86,21 @@ def serve(pipe: Connection, setup: Setup) -> None:
     os._exit(0)  # a thread that a plugin has left behind must not keep the process
 
 
-def _train(order: bytes, stop: Stop, wait: bool) -> str | None:
+def _train(order: bytes, stop: Stop, wait: bool) -> list[str | None]:
+    group: Group = ()
     try:
-        planned: PlannedRun = unpack(order)
-        record = planned.record()
-        with output_to(record.folder, planned.command):
-            threadpool_limits(planned.config.trainer.threads)
-            left_out = attempt(planned, stop, wait=wait)
-        if left_out is None:
-            with suppress(BusyError):  # another process has begun to mend it
-                record.keep_last_words(last_words(record.folder))
+        group = unpack(order)
+        logs = [Log(planned.record().folder, planned.command) for planned in group]
+        threadpool_limits(group[0].config.trainer.threads)
+        with logs[0]:
+            left_out = attempt_together(group, stop, logs, wait=wait)
+        for planned, why in zip(group, left_out, strict=True):
+            if why is None:
+                record = planned.record()
+                with suppress(BusyError):  # another process has begun to mend it
+                    record.keep_last_words(last_words(record.folder))
         return left_out
     except KeyboardInterrupt:  # raised by a plugin: that run is interrupted, the others are not
-        return None
+        return [None] * len(group)
     except Exception as error:  # before or after training: the record does not say it
-        return f"{type(error).__name__}: {error}"
+        return [f"{type(error).__name__}: {error}"] * len(group)

@@ -37,6 +37,7 @@ class Stack:
         """Take one optimizer step of every member on a batch of its own, x and y (K, B, …)."""
         objective = self.program.backward(x, y)
         self.updates.step()
+        self.updates.move()
         return objective
 
     def show_gradients(self) -> None:

@@ -46,6 +46,11 @@ class Updates:
         for parameter in self.parameters:
             parameter.grad = None
 
+    def move(self) -> None:
+        """Move every member's schedule by one step, but for those that go by a metric."""
+        for step in self.steps:
+            step.move()
+
     def settle(self) -> None:
         """Give every member's own optimizer and schedule the state they would have alone."""
         for step in self.steps:
@@ -79,6 +84,9 @@ class Alone:
             own.grad = None if stacked.grad is None else stacked.grad[self.row]
         self.optimizer.step()
         self.optimizer.zero_grad()
+
+    def move(self) -> None:
+        """Move the schedule."""
         if self.schedule is not None and not isinstance(self.schedule, ReduceLROnPlateau):
             self.schedule.step()
 
@@ -118,6 +126,9 @@ class Together:
             p.grad = None if stacked.grad is None else stacked.grad[self.rows]
         self.optimizer.step()
         self.optimizer.zero_grad()
+
+    def move(self) -> None:
+        """Move the schedule of the first, and so the rate of all."""
         if self.schedule is not None:
             self.schedule.step()
 

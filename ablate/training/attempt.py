@@ -7,7 +7,6 @@ import errno
 import os
 import platform
 import socket
-import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from ablate.errors import BusyError, RecordError
 from ablate.facts import Attempt, Status
 from ablate.record import Record
 from ablate.training.checkpoints import Saved
+from ablate.training.clock import Clock
 from ablate.training.resume import Stopped
 
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the same file, where there is libyaml in a tenth of the time
@@ -33,7 +33,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS}
 
 @contextmanager
 def recorded(
-    record: Record, config: Config, saved: Saved | None, overrides: Sequence[str], command: str | None
+    record: Record, config: Config, clock: Clock, saved: Saved | None, overrides: Sequence[str], command: str | None
 ) -> Iterator[None]:
     """Write the record before and after training, which goes on from ``saved`` where there is one.
 
@@ -41,7 +41,7 @@ def recorded(
     """
     _begin(record, config, saved, overrides, command)
     facts, own = record.facts, record.facts.attempts[-1]
-    clock = time.perf_counter()
+    began = clock()
     try:
         yield
     except BusyError:  # the folder is another process's: nothing more is written
@@ -55,12 +55,12 @@ def recorded(
         facts.status = Status.interrupted if stopped or isinstance(error, RecordError) else Status.failed
         if not isinstance(error, Stopped):
             facts.error, facts.traceback = _sentence(error, config), traceback.format_exc()
-        _end(record, own, saved, clock)
+        _end(record, own, saved, clock() - began)
         if stopped:
             raise KeyboardInterrupt from error
         raise error
     else:
-        _end(record, own, saved, clock)
+        _end(record, own, saved, clock() - began)
 
 
 def _begin(record: Record, config: Config, saved: Saved | None, overrides: Sequence[str], command: str | None) -> None:
@@ -81,7 +81,7 @@ def _begin(record: Record, config: Config, saved: Saved | None, overrides: Seque
     facts.attempts.append(own)
     facts.status, facts.pid, facts.host = Status.running, own.pid, own.host
     facts.error = facts.traceback = None
-    facts.log, facts.test, facts.curves = [], {}, None
+    facts.log, facts.test, facts.curves, facts.stack = [], {}, None, []
     facts.started = facts.started if saved and facts.started else now
     facts.seconds = saved.seconds if saved else None
     facts.versions = _versions(config)
@@ -96,8 +96,8 @@ def _begin(record: Record, config: Config, saved: Saved | None, overrides: Seque
     record.save()
 
 
-def _end(record: Record, own: Attempt, saved: Saved | None, clock: float) -> None:
-    own.seconds = round(time.perf_counter() - clock, 3)
+def _end(record: Record, own: Attempt, saved: Saved | None, seconds: float) -> None:
+    own.seconds = round(seconds, 3)
     own.status = record.facts.status
     if record.facts.status.done:
         record.facts.curves = digest(record.folder / "metrics.csv")

@@ -9,7 +9,7 @@ checkpoints and ``trainer.global_step`` are those of a run without chunks, to th
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, cast
@@ -26,7 +26,9 @@ from torch.optim import Optimizer
 from ablate.dataset import Batches, Examples
 from ablate.module import AblationModule
 from ablate.training.checkpoints import BestWeights
+from ablate.training.clock import Clock
 from ablate.training.diagnostics import Diagnostics
+from ablate.training.lockstep import Company
 from ablate.training.resume import Resume
 
 EACH_BATCH = (
@@ -80,21 +82,45 @@ def _overrides(thing: object, base: type, name: str) -> bool:
 class Chunks(_AutomaticOptimization):
     """Takes the place of the part of Lightning's loop that trains a batch; keeps its counters, and those around it."""
 
-    def __init__(self, trainer: pl.Trainer, batches: Batches, resume: Resume, looks: Diagnostics | None) -> None:
+    def __init__(
+        self,
+        trainer: pl.Trainer,
+        batches: Batches,
+        resume: Resume,
+        looks: Diagnostics | None,
+        clock: Clock,
+        company: Company | None,
+    ) -> None:
         super().__init__(trainer)
         self.batches = batches
         self.resume = resume
         self.looks = looks
+        self.clock = clock
+        self.company = company
+        self.asked: Callable[[], bool] = resume.is_asked
+        """Whether a chunk is to end before its time."""
+
+    @property
+    def module(self) -> AblationModule:
+        """What is trained."""
+        return cast(AblationModule, self.trainer.lightning_module)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the layers of the network are looked at in this step."""
+        return self.looks is not None and self.looks.is_looking
 
     def run(self, optimizer: Optimizer, batch_idx: int, kwargs: OrderedDict[str, Any]) -> dict[str, Any]:
         """Train the chunk that begins with the batch in ``kwargs``."""
         self.trainer.lightning_module._current_fx_name = "training_step"  # so that it may log
-        self._train(optimizer, self._chunk(kwargs["batch"]))
+        batches = self._chunk(kwargs["batch"])
+        if self.company is None or not self.company.has_trained(self, optimizer, batches):
+            self._train(optimizer, batches)
         return {}
 
     def _train(self, optimizer: Optimizer, batches: Iterator[Examples]) -> None:
         """Take an optimizer step on each batch."""
-        trainer, module = self.trainer, cast(AblationModule, self.trainer.lightning_module)
+        trainer, module, schedules = self.trainer, self.module, self._schedules()
         double = type(trainer.precision_plugin) is DoublePrecision
         progress, clip = self.optim_progress.optimizer, trainer.gradient_clip_val
         first = trainer.fit_loop.batch_idx
@@ -115,33 +141,44 @@ class Chunks(_AutomaticOptimization):
             return loss.detach()
 
         for number, batch in enumerate(batches, first):
+            if number > first:
+                for schedule in schedules:
+                    schedule.step()
             optimizer.step(partial(descent, number, batch))  # type: ignore[arg-type]  # torch says float
             progress.step.increment_by(1)
 
+    def count_step(self) -> None:
+        """Count an optimizer step that was taken elsewhere."""
+        progress = self.optim_progress.optimizer
+        progress.zero_grad.increment_by(1)
+        progress.step.increment_by(1)
+
+    def _schedules(self) -> list[Any]:
+        """Return the schedules that move with every step."""
+        return [each.scheduler for each in self.trainer.lr_scheduler_configs if each.interval == "step"]
+
     def _chunk(self, batch: Examples) -> Iterator[Examples]:
         """Yield the batches of the chunk that begins with ``batch``, and count them."""
-        further = self._further()
-        trainer, results = self.trainer, self.trainer.fit_loop.epoch_loop._results
-        configs = [each for each in trainer.lr_scheduler_configs if each.interval == "step"]
-        schedules = [each.scheduler for each in configs]
-        if any(each.reduce_on_plateau or each.frequency != 1 for each in configs):
-            further = 0  # Lightning knows when to step them
+        trainer, further = self.trainer, self.further
         convert, device = trainer.precision_plugin.convert_input, trainer.strategy.root_device
         is_there = type(trainer.precision_plugin) is Precision and device.type == "cpu"
         yield batch
         taken = 0
-        # where something is logged at every step, Lightning has to see every step
-        while taken < further and not results and not self.resume.is_asked():
-            for schedule in schedules:
-                schedule.step()
+        while taken < further and not self.asked():
             taken += 1
             batch = next(self.batches.running)
             yield batch if is_there else Examples(*(each.to(device) for each in convert(batch)))
-        self._count(taken, taken * len(schedules))
+        self._count(taken, taken * len(self._schedules()))
 
-    def _further(self) -> int:
-        """Return after how many batches more the next moment comes that is known before."""
+    @property
+    def further(self) -> int:
+        """After how many batches more the next moment comes that is known before."""
         trainer, progress = self.trainer, self.trainer.fit_loop.epoch_loop.batch_progress
+        if trainer.fit_loop.epoch_loop._results:
+            return 0  # where something is logged at every step, Lightning has to see every step
+        configs = [each for each in trainer.lr_scheduler_configs if each.interval == "step"]
+        if any(each.reduce_on_plateau or each.frequency != 1 for each in configs):
+            return 0  # Lightning knows when to step them
         step = self.optim_progress.optimizer_steps + 1
         ends = [
             -progress.total.ready % int(trainer.val_check_interval),

@@ -83,6 +83,11 @@ class Diagnostics(Callback):
         self.steps: frozenset[int] = frozenset()
         self._look: _Look | None = None
 
+    @property
+    def is_looking(self) -> bool:
+        """Whether the step that has begun is one of those."""
+        return self._look is not None
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Choose the steps."""
         total, interval = int(trainer.estimated_stepping_batches), int(trainer.val_check_interval)

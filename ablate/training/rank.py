@@ -11,6 +11,7 @@ import traceback
 from ablate.record import open_record
 from ablate.session import unpack
 from ablate.stop import Stop
+from ablate.training.clock import Clock
 from ablate.training.process import process_state, quiet
 from ablate.training.ranks import Ranks
 from ablate.training.resume import Stopped
@@ -36,7 +37,7 @@ def main() -> None:
         os.close(ready)
         ranks.meet(config.trainer)
         try:
-            train(open_record(config), config, Stop(), saved, ranks)
+            train(open_record(config), config, Stop(), Clock(), saved, ranks)
         except Stopped:
             return
 

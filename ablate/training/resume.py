@@ -23,6 +23,7 @@ from ablate.module import AblationModule, Interval
 from ablate.record import Record
 from ablate.stop import Stop
 from ablate.training.checkpoints import KEY, LAST, Saved, identity
+from ablate.training.clock import Clock
 from ablate.training.diagnostics import LayerLog
 from ablate.training.logger import CurveLogger, EventLogger
 from ablate.training.random_state import random_state, set_random_state
@@ -43,6 +44,7 @@ class Resume(Callback):
         record: Record,
         seconds: float,
         stop: Stop,
+        clock: Clock,
         saved: Saved | None,
         curves: CurveLogger,
         events: EventLogger,
@@ -50,13 +52,15 @@ class Resume(Callback):
     ) -> None:
         self.path = record.folder / LAST
         self.identity = identity(record)
+        self.facts = record.facts
         self.seconds = seconds
         self.stop = stop
         self.curves = curves
         self.events = events
         self.layers = layers
         self.handler = signal.getsignal(signal.SIGTERM)
-        self._began = time.monotonic() - (saved.seconds if saved else 0.0)
+        self.clock = clock
+        self._began = clock() - (saved.seconds if saved else 0.0)
         self._saved = time.monotonic()
         self._between_batches = False
         self._ended: dict[str, Any] | None = None
@@ -131,7 +135,7 @@ class Resume(Callback):
         module = cast(AblationModule, pl_module)
         kept = {
             "identity": self.identity,
-            "seconds": time.monotonic() - self._began,
+            "seconds": self.clock() - self._began,
             "rows": list(self.curves.rows.values()),
             "layers": list(self.layers.rows),
             "ended": self._ended is not None,
@@ -141,7 +145,7 @@ class Resume(Callback):
         elif self._between_batches:
             checkpoint[KEY] = kept | {
                 "ranks": _of_all(
-                    {"random": random_state(_roots(trainer, self)), "interval": _kept(module.interval)},
+                    {"random": random_state(_roots(trainer, self)), "interval": _kept(module)},
                     trainer.world_size,
                 ),
                 "stepped": trainer.fit_loop.epoch_loop._batches_that_stepped,
@@ -188,8 +192,9 @@ def _unbegin(loop: dict[str, Any]) -> None:
     loader["batch"] -= 1
 
 
-def _kept(interval: Interval) -> dict[str, Any]:
-    elapsed = time.perf_counter() - interval.started
+def _kept(module: AblationModule) -> dict[str, Any]:
+    interval = module.interval
+    elapsed = module.clock() - interval.started
     sums = {name: total.cpu() for name, total in interval.sums.items()}  # a process may not reach another's device
     norm = None if interval.grad_norm is None else interval.grad_norm.cpu()
     return {**vars(interval), "sums": sums, "grad_norm": norm, "started": elapsed}
@@ -200,5 +205,5 @@ def _interval(kept: dict[str, Any], module: AblationModule) -> Interval:
         return value.to(module.device) if isinstance(value, Tensor) else value
 
     sums = {name: here(total) for name, total in kept["sums"].items()}
-    started = time.perf_counter() - kept["started"]
+    started = module.clock() - kept["started"]
     return Interval(**{**kept, "sums": sums, "grad_norm": here(kept["grad_norm"]), "started": started})

@@ -11,6 +11,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 
 from ablate.accounting.layers import account
@@ -26,7 +27,9 @@ from ablate.tasks import DATA_TASKS, Task
 from ablate.training import chunk
 from ablate.training.attempt import recorded
 from ablate.training.checkpoints import BestWeights, Saved, WholeFiles, load, usable
+from ablate.training.clock import Clock
 from ablate.training.diagnostics import Diagnostics, LayerLog
+from ablate.training.lockstep import Company
 from ablate.training.logger import CurveLogger, EventLogger
 from ablate.training.process import process_state, quiet
 from ablate.training.ranks import Ranks, together
@@ -43,6 +46,7 @@ def run(
     again: bool = False,
     overrides: Sequence[str] = (),
     command: str | None = None,
+    company: Company | None = None,
 ) -> Record:
     """Train the run that ``config`` describes, from its last checkpoint, unless its record says that it is done.
 
@@ -50,7 +54,8 @@ def run(
     Returns its record. Where another process is training it, raises ``BusyError`` or, with ``wait``, waits for its
     end. A request to ``stop``, without one Ctrl-C or SIGTERM, saves a checkpoint and raises ``KeyboardInterrupt``;
     whatever training raises is passed on, once status and traceback are in the record. ``overrides``, which compose
-    the run, and ``command``, what the person typed, are for the record.
+    the run, and ``command``, what the person typed, are for the record. With ``company`` it is one of the runs that
+    train in step.
     """
     record = open_record(config)
     if record.is_done and not again:
@@ -68,25 +73,34 @@ def run(
                 record.set_aside("record.json", record.damage)
             if not again and record.facts.status.done and (record.folder / "metrics.csv").exists():
                 record.set_aside("metrics.csv", "it is not the table that was written")
-            saved = None if again else usable(record)
+            saved, clock = None if again else usable(record), Clock()
             with (
-                recorded(record, config, saved, overrides, command),
+                recorded(record, config, clock, saved, overrides, command),
                 quiet(),
                 process_state(config.trainer.threads),
                 together(config, saved) as ranks,
             ):
-                train(record, config, stop, saved, ranks)
+                train(record, config, stop, clock, saved, ranks, company)
     if own and stop.requested:  # too late for the run, but whoever asked meant all that follows too
         raise KeyboardInterrupt
     return record
 
 
-def train(record: Record, config: Config, stop: Stop, saved: Saved | None, ranks: Ranks | None) -> None:
+def train(
+    record: Record,
+    config: Config,
+    stop: Stop,
+    clock: Clock,
+    saved: Saved | None,
+    ranks: Ranks | None = None,
+    company: Company | None = None,
+) -> None:
     """Train the network and test its best weights, each of ``ranks`` on its share; the facts are left in ``record``."""
     facts = record.facts
     pl.seed_everything(config.seed, verbose=False)
     dataset = prepare(config.data, config.seed)
     module = build(config, dataset)
+    module.clock = clock
     if ranks and not module.automatic_optimization:
         raise ConfigError(f"trainer.devices={ranks.world}: {type(module).__name__} steps its optimizers itself.")
     facts.metric, facts.higher_is_better = f"val/{module.judge.metric}", module.judge.higher_is_better
@@ -101,13 +115,16 @@ def train(record: Record, config: Config, stop: Stop, saved: Saved | None, ranks
             batches.share(ranks.rank, ranks.world)
     loggers = CurveLogger(record.folder, record.check_held), EventLogger(record.folder)
     layers = LayerLog(record.folder, loggers[1], record.check_held)
-    resume = Resume(record, config.trainer.checkpoint_seconds, stop, saved, *loggers, layers)
-    trainer = _trainer(config, record, train, module, resume, ranks)
+    resume = Resume(record, config.trainer.checkpoint_seconds, stop, clock, saved, *loggers, layers)
+    trainer = _trainer(config, record, train, module, resume, ranks, company)
     if saved and saved.ended:
         resume.restore_curves(saved.rows, saved.layers)
         module.diverged, step = saved.diverged, saved.step
         facts.optimizer_state_bytes = saved.optimizer_state_bytes
     else:
+        trainer.precision_plugin.convert_module(
+            module
+        )  # Lightning does it after loading what was kept, and so rounds it
         # Not weights_only: this process wrote the file, and an optimizer may keep any object in its state.
         trainer.fit(module, train, val, ckpt_path=saved.path if saved else None, weights_only=False)
         step = trainer.global_step
@@ -130,7 +147,8 @@ _MACS: dict[tuple[str, type, str], int] = {}
 def macs(module: AblationModule, example: Tensor, arm_hash: str) -> int | None:
     """Return the multiply-adds of the network on an example, counted once for all seeds; None where that fails."""
     key = arm_hash, type(module.model), str(module.model)
-    with suppress(Exception):  # a network that cannot be counted can still be trained
+    # a network that cannot be counted can still be trained, and what it draws must not depend on who was counted
+    with suppress(Exception), isolate_rng():
         if key not in _MACS:
             _MACS[key] = account(module.model, example, receptive_fields=False).macs
         return _MACS[key]
@@ -148,7 +166,13 @@ def chance(module: AblationModule, examples: Examples) -> float | None:
 
 
 def _trainer(
-    config: Config, record: Record, train: Batches, module: AblationModule, resume: Resume, ranks: Ranks | None
+    config: Config,
+    record: Record,
+    train: Batches,
+    module: AblationModule,
+    resume: Resume,
+    ranks: Ranks | None,
+    company: Company | None,
 ) -> pl.Trainer:
     """Return Lightning's Trainer: curves at evenly spaced points, the best and the last weights kept."""
     t = config.trainer
@@ -185,7 +209,7 @@ def _trainer(
         default_root_dir=record.folder,
     )
     if chunk.possible(trainer, module):
-        chunks = chunk.Chunks(trainer, train, resume, looks[0] if looks else None)
+        chunks = chunk.Chunks(trainer, train, resume, looks[0] if looks else None, resume.clock, company)
         trainer.fit_loop.epoch_loop.automatic_optimization = chunks
     return trainer
 

@@ -1,0 +1,266 @@
+"""Runs of one graph in step with one another: their optimizer steps are taken together, all else by each alone.
+
+Every run of a company goes through Lightning with a trainer, callbacks, loggers and checkpoints of its own, as it
+would by itself, in a coroutine of its own. Where it would train a chunk it waits until all others have come as far, and
+a stack trains the chunks of all. So whatever a run leaves on disk is what it leaves alone, and it may go on in other
+company, or in none.
+
+What the process has one of is given to each in turn: random states, and where what is printed goes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from greenlet import getcurrent, greenlet
+from torch import Tensor
+
+from ablate.dataset import Examples
+from ablate.stacks.member import Member
+from ablate.stacks.network import NotStackable
+from ablate.stacks.stack import Stack
+from ablate.stacks.verification import verify
+from ablate.techniques import Regularizer
+from ablate.training.random_state import generators, random_state, set_random_state
+from ablate.training.resume import Stopped
+
+if TYPE_CHECKING:
+    from ablate.training.chunk import Chunks
+
+
+class Apart(Stopped):
+    """The company of a run has broken up in the middle of a chunk: it has to go on by itself, from its checkpoint."""
+
+
+@dataclass
+class Chunk:
+    """What a run is about to train."""
+
+    chunks: Chunks
+    optimizer: torch.optim.Optimizer
+    batches: Iterator[Examples]
+
+
+class Runner:
+    """A run of a company, from outside."""
+
+    def __init__(self, task: Callable[[], None], aside: AbstractContextManager[Any]) -> None:
+        self.coroutine = greenlet(task)
+        self.aside = aside
+        self.generator = torch.Generator()
+        """Stands for the global random state of the run while a stack trains it."""
+        self.apart = False
+        self._random: dict[str, Any] | None = None
+        self._chunk: Chunk | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing is left of it to do."""
+        return bool(self.coroutine.dead)
+
+    @property
+    def chunk(self) -> Chunk:
+        """What it waits to train."""
+        assert self._chunk is not None
+        return self._chunk
+
+    def go_on(self, share: float | None = None) -> None:
+        """Let it go on until it waits again or has ended; ``share`` are the seconds in which its chunk was trained, if
+        it was.
+        """
+        self._switch(lambda: self.coroutine.switch(*([] if self._random is None else [share])))
+
+    def break_off(self, error: BaseException) -> None:
+        """Raise ``error`` where it waits, and let it end."""
+        self._switch(lambda: self.coroutine.throw(error))
+
+    def _switch(self, switch: Callable[[], Any]) -> None:
+        if self._random is not None:
+            set_random_state(self._random | {"torch": self.generator.get_state()}, ())
+        with self.aside:
+            self._chunk = switch()
+        self._random = random_state(())
+        self.generator.set_state(self._random["torch"])
+
+
+class Company:
+    """Runs that train in step."""
+
+    def __init__(self) -> None:
+        self._is_ending = False
+        self.reason: str | None = None
+        """Why runs of it train apart."""
+        self._stacks: dict[tuple[int, ...], Stack] = {}
+        self._verified = False
+
+    def train(self, tasks: Sequence[tuple[Callable[[], None], AbstractContextManager[Any]]]) -> None:
+        """Carry out tasks, each a run and what to enter while it is at work; return when all have ended."""
+        runners = [Runner(task, aside) for task, aside in tasks]
+        try:
+            for runner in runners:
+                runner.go_on()
+            while waiting := [runner for runner in runners if not runner.has_ended]:
+                for group in _level(waiting):
+                    self._take(group)
+        finally:
+            for runner in runners:
+                if not runner.has_ended:
+                    runner.break_off(KeyboardInterrupt())
+
+    def has_trained(self, chunks: Chunks, optimizer: torch.optim.Optimizer, batches: Iterator[Examples]) -> bool:
+        """Wait for the others; return whether the chunk has been trained with theirs. Called by the runs."""
+        left, clock = time.perf_counter(), chunks.clock
+        outside = getcurrent().parent
+        assert outside is not None
+        share: float | None = outside.switch(Chunk(chunks, optimizer, batches))
+        clock.idle += time.perf_counter() - left - (share or 0.0)
+        return share is not None
+
+    def _take(self, group: Sequence[Runner]) -> None:
+        """Train the chunks of runs that have come equally far."""
+        stack = self._stack_of(group)
+        if stack is None:
+            for runner in group:
+                runner.go_on()
+            return
+        began = time.perf_counter()
+        try:
+            self._train(stack, group)
+        except Exception as error:  # of whatever plugin, or for want of memory: alone each finds its own
+            self._stacks.clear()
+            for runner in group:
+                runner.break_off(Apart(f"{type(error).__name__}: {error}"))
+            return
+        share = (time.perf_counter() - began) / len(group)
+        for runner in group:
+            runner.go_on(share)
+
+    def _stack_of(self, group: Sequence[Runner]) -> Stack | None:
+        """Return the stack of these runs; None where each has to train its chunk itself."""
+        key = tuple(map(id, group))
+        alone = len(group) == 1 or any(runner.apart or runner.chunk.chunks.is_watched for runner in group)
+        if alone or key not in self._stacks:
+            # what a run does by itself, and in another stack, this one would not know of
+            self._stacks = {own: stack for own, stack in self._stacks.items() if not {*own} & {*key}}
+        if alone:
+            return None
+        if key not in self._stacks:
+            try:
+                self._stacks[key] = self._made(group)
+            except NotStackable as reason:
+                self.reason = str(reason)
+                for runner in group:
+                    runner.apart = True
+                return None
+        return self._stacks[key]
+
+    def _made(self, group: Sequence[Runner]) -> Stack:
+        members = []
+        for runner in group:
+            chunks, optimizer = runner.chunk.chunks, runner.chunk.optimizer
+            module, trainer = chunks.module, chunks.trainer
+            if type(module).outcome is not type(group[0].chunk.chunks.module).outcome or generators([module.criterion]):
+                raise NotStackable(f"{type(module).__name__} has an outcome of its own.")
+            schedules = [each.scheduler for each in trainer.lr_scheduler_configs]
+            members.append(
+                Member(
+                    network=module.model,
+                    opt=module.opt,
+                    sched=module.sched,
+                    optimizer=optimizer,
+                    schedule=schedules[0] if schedules else None,
+                    generator=runner.generator,
+                    reg=module.reg,
+                    clip=trainer.gradient_clip_val,
+                )
+            )
+        module = group[0].chunk.chunks.module
+        if not self._verified:
+            verify(members, module.criterion, Examples(*group[0].chunk.chunks.batches.examples))
+            self._verified = True
+        titles = [runner.chunk.chunks.resume.identity for runner in group]
+        for runner, own in zip(group, titles, strict=True):
+            runner.chunk.chunks.resume.facts.stack = [title for title in titles if title != own]
+        return Stack(members, module.criterion)
+
+    def _train(self, stack: Stack, group: Sequence[Runner]) -> None:
+        """Take the optimizer steps of a chunk of every run."""
+        of = [runner.chunk.chunks for runner in group]
+        modules = [chunks.module for chunks in of]
+        sources = [runner.chunk.batches for runner in group]
+        further = of[0].further
+        transforms = any(type(reg).transform is not Regularizer.transform for m in modules for reg in m.reg)
+        sums = _Sums([module.interval.sums for module in modules])
+        stack.train()
+        self._is_ending = False
+        for chunks in of:
+            chunks.asked = lambda: self._is_ending
+        batches: list[Examples] = [next(source) for source in sources]
+        for taken in itertools.count():
+            if transforms:
+                batches = [_transformed(*one) for one in zip(of, group, batches, strict=True)]
+            x, y = (torch.stack(parts) for parts in zip(*batches, strict=True))  # (K, B, …)
+            objective = stack.program.backward(x, y)
+            sums.add("train/loss", objective.losses)
+            if objective.penalties is not None:
+                sums.add("train/penalty", objective.penalties)
+            for chunks in of:
+                chunks.module.interval.batches += 1
+            if taken == further:  # somebody may look at the gradients of this step
+                stack.show_gradients()
+                for runner, chunks in zip(group, of, strict=True):
+                    chunks.module.on_before_optimizer_step(runner.chunk.optimizer)
+            stack.updates.step()
+            for chunks in of:
+                chunks.count_step()
+            self._is_ending = any(chunks.resume.is_asked() for chunks in of)
+            upcoming = [next(source, None) for source in sources]
+            batches = [batch for batch in upcoming if batch is not None]
+            if not batches:
+                break
+            stack.updates.move()
+        for chunks in of:
+            chunks.asked = chunks.resume.is_asked
+        sums.hand_out()
+        stack.settle()
+
+
+class _Sums:
+    """The curves' sums of all members, (K,) each."""
+
+    def __init__(self, own: Sequence[dict[str, Tensor]]) -> None:
+        self.own = own
+        self.totals = {name: torch.stack([sums[name] for sums in own]) for name in own[0]}
+
+    def add(self, name: str, values: Tensor) -> None:
+        """Add what a batch has, (K,)."""
+        self.totals[name] = self.totals[name] + values if name in self.totals else values
+
+    def hand_out(self) -> None:
+        """Give each member its own."""
+        for name, totals in self.totals.items():
+            for sums, total in zip(self.own, totals, strict=True):
+                sums[name] = total.clone()
+
+
+def _level(waiting: Sequence[Runner]) -> list[list[Runner]]:
+    """Return the runs that wait, those that have come equally far together."""
+    groups: dict[tuple[int, int], list[Runner]] = {}
+    for runner in waiting:
+        chunks = runner.chunk.chunks
+        groups.setdefault((chunks.trainer.global_step, chunks.further), []).append(runner)
+    return list(groups.values())
+
+
+def _transformed(chunks: Chunks, runner: Runner, batch: Examples) -> Examples:
+    """Return a batch as the run's regularizers change it, which may draw from the global random state."""
+    torch.set_rng_state(runner.generator.get_state())
+    changed = chunks.module.transformed(batch)
+    runner.generator.set_state(torch.get_rng_state())
+    return changed
