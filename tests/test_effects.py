@@ -13,6 +13,7 @@ from scipy import stats
 
 import ablate.analysis
 from ablate.analysis import Effects, Metric, Scale, Verdict, effects
+from ablate.facts import Status
 from tests.frames import Levels, grid, noisy
 
 NORM_ACT: dict[str, list[Any]] = {"norm": ["none", "bn", "ln"], "act": ["relu", "sigmoid"]}
@@ -110,6 +111,25 @@ def test_incomplete_pairs_are_left_out_and_counted() -> None:
     assert "12 of 16 pairs are complete; the others are left out." in bn.sentence()
     assert "Runs missing or failed: 3 with norm=bn and 1 with norm=none." in bn.sentence()
     assert "44 of 48 runs are there: 4 are missing or failed." in found.notes
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_runs_count_that_came_to_their_own_end_and_no_others(status: Status) -> None:
+    frame = noisy(NORM_ACT, 6, truth)
+    frame["status"] = [str(status), *["finished"] * (len(frame) - 1)]
+    found = effects(frame, ["norm", "act"], "val/acc")
+    (absent,) = {one.baseline_side.absent for one in found.contrasts if one.factor == "norm"}
+    assert absent == (0 if status.done else 1)
+
+
+def test_a_run_that_was_killed_before_it_was_measured_has_no_steps_to_target() -> None:
+    frame = noisy({"norm": ["none", "bn"]}, 6, lambda _: 100.0, column="steps_to_target")
+    frame = frame.assign(status="finished", budget=340.0)
+    first = frame.index == 0
+    frame.loc[first, "status"] = "killed"
+    frame.loc[first, ["steps_to_target", "budget"]] = math.nan
+    (one,) = effects(frame, ["norm"], "steps_to_target").contrasts
+    assert (one.test.seeds, one.baseline_side.censored, one.baseline_side.absent) == (5, 0, 1)
 
 
 def test_seeds_without_any_pair_do_not_count() -> None:

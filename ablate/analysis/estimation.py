@@ -44,8 +44,9 @@ def effects(
 
     ``frame`` has a column for each of the ``factors``, one for the ``seed`` and one for each metric, ours
     (``Sweep.frame()``) or anybody's. A level of None or NaN means that the factor has no meaning in that run; it is
-    then compared within the runs that have it. A column ``status`` may say which runs failed, and it or a column
-    ``diverged`` which diverged. ``metrics`` are columns whose names say which way is better, or ``Metric``.
+    then compared within the runs that have it. Of runs with a column ``status`` those count that are ``finished`` or
+    ``diverged``; a column ``diverged`` may say the latter, too. ``metrics`` are columns whose names say which way is
+    better, or ``Metric``.
 
     ``baseline`` names the level that the others are compared with, by factor (else the first in the frame); with
     ``pairs="all"`` every two levels are compared. ``by="act"`` gives the effects of the other factors within each
