@@ -111,8 +111,8 @@ def test_sets_of_four_with_a_run_missing_are_left_out() -> None:
     frame = noisy(LEVELS, 6, lambda _: 0.5)
     frame = frame.drop(frame[(frame["norm"] == "bn") & (frame["opt.lr"] == 0.01) & (frame["seed"] == 3)].index[0])
     one = next(one for one in effects(frame, list(LEVELS), "val/acc").interactions if one.other_level == 0.01)
-    assert (one.quads, one.quads_planned) == (11, 12)
-    assert "1 set of four runs incomplete and left out." in one.sentence()
+    assert (one.quads, one.quads_planned) == (10, 12)
+    assert "5 of 6 seeds are complete; the others are left out." in one.sentence()
 
 
 def shares_by_sums(frame: pd.DataFrame, factors: list[str]) -> dict[str, float]:

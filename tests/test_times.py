@@ -120,7 +120,7 @@ def test_failed_runs_are_not_taken_for_runs_that_did_not_reach_it() -> None:
     frame["status"] = "finished"
     frame.loc[[0, 1], ["status", "steps_to_target"]] = ["failed", None]
     one = norm(frame, budget=1000)
-    assert (one.baseline_side.censored, one.baseline_side.absent, one.pairs) == (0, 2, 18)
+    assert (one.baseline_side.censored, one.baseline_side.absent, one.pairs) == (0, 2, 16)
 
 
 def test_unequal_budgets_add_a_stratified_log_rank_test() -> None:

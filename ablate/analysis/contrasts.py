@@ -6,6 +6,8 @@ import itertools
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from ablate.analysis.convergence import Floats
 from ablate.analysis.evidence import Paired
 from ablate.analysis.measure import Metric
@@ -15,6 +17,8 @@ from ablate.analysis.times import Times, logrank
 from ablate.analysis.wording import conclusion, counted, difference, listed, setting
 
 Pairs = Literal["baseline", "all"]
+NAMED = 3
+"""How many of the combinations of other factors that are given up are named."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Side:
     planned: int
     """Runs that the comparison wants: arms times seeds."""
     used: int
-    """Runs in complete pairs."""
+    """Runs in pairs that are used."""
     absent: int
     """Runs that are missing or failed."""
     diverged: int
@@ -54,7 +58,7 @@ class Contrast:
     side: Side
     baseline_side: Side
     pairs: int
-    """Complete pairs: both runs are there and have a value."""
+    """Pairs that are used: of seeds that are complete, in the cells that are averaged over."""
     pairs_planned: int
     p_logrank: float | None
     """Stratified log-rank, where runs had unequal budgets."""
@@ -152,8 +156,7 @@ def _notes(one: Contrasted, test: Paired, sides: list[Side], times: Times | None
     notes = []
     if test.seeds > 1 and test.constant and test.mean:
         notes.append("The difference is the same in every seed: there is no variance, and the interval has no width.")
-    if one.found.complete < one.found.planned:
-        notes.append(f"{one.found.complete} of {one.found.planned} pairs are complete; the others are left out.")
+    notes += incomplete(one.pairing, one.found, "pair")
     if lost := [f"{side.absent} with {name}" for side, name in zip(sides, names, strict=True) if side.absent]:
         notes.append(f"Runs missing or failed: {listed(lost)}.")
     if lost := [f"{side.diverged} with {name}" for side, name in zip(sides, names, strict=True) if side.diverged]:
@@ -163,6 +166,21 @@ def _notes(one: Contrasted, test: Paired, sides: list[Side], times: Times | None
         notes.append(f"A fraction of the grid: the levels are compared across balanced arms{clear}.")
     if times is not None and any(side.censored for side in sides):
         notes += _censoring(sides, names, times)
+    return notes
+
+
+def incomplete(pairing: Pairing, found: Differences, what: str) -> list[str]:
+    """Return what to say where not all pairs, or sets of four runs, are used: which cells are given up, which seeds."""
+    notes = []
+    if not found.kept.all():
+        kept, lost = np.flatnonzero(found.kept), np.flatnonzero(~found.kept)
+        only = pairing.names[kept[0]] if len(kept) == 1 else f"{len(kept)} of {len(found.kept)} combinations"
+        named = [f"{pairing.names[cell]} ({found.counts[cell]})" for cell in lost[:NAMED]]
+        named += [f"{len(lost) - NAMED} more"] if len(lost) > NAMED else []
+        notes.append(f"Over {only} only: too few seeds have a complete {what} with {listed(named)}.")
+    seeds = found.used.shape[1]
+    if len(found.values) < seeds:
+        notes.append(f"{len(found.values)} of {counted(seeds, 'seed')} are complete; the others are left out.")
     return notes
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ablate.analysis.contrasts import Pairs, level_pairs
+from ablate.analysis.contrasts import Pairs, incomplete, level_pairs
 from ablate.analysis.convergence import Floats
 from ablate.analysis.evidence import Paired, Verdict
 from ablate.analysis.measure import Metric
@@ -36,8 +36,10 @@ class Interaction:
     """The effect at ``other_level``, and at ``other_baseline``: to read the direction by, no members of the family."""
     at_baseline: Paired
     quads: int
-    """Complete sets of four runs."""
+    """Sets of four runs that are used."""
     quads_planned: int
+    notes: tuple[str, ...] = ()
+    """What is left out, a sentence each."""
     censored: tuple[int, int] | None = None
     """Of the runs compared: how many did not reach the target, and how many there are."""
 
@@ -74,8 +76,7 @@ class Interaction:
 
     def sentence(self) -> str:
         """Return the interaction as a line."""
-        lost = self.quads_planned - self.quads
-        note = f" {counted(lost, 'set')} of four runs incomplete and left out." if lost else ""
+        note = "".join(f" {one}" for one in self.notes)
         if self.censored and self.censored[0]:
             note += (
                 f" {self.censored[0]} of {counted(self.censored[1], 'run')} did not reach the target: "
@@ -144,5 +145,6 @@ def finish(
         *simple,
         one.found.complete,
         one.found.planned,
+        tuple(incomplete(one.pairing, one.found, "set of four runs")),
         cut,
     )
