@@ -79,15 +79,18 @@ class Paired:
     """Sign-flip permutation test, two-sided."""
     p_equivalent: float | None
     """Two one-sided t tests against the margin; None without one."""
+    p_equivalent_flip: float | None = None
+    """Two one-sided sign-flip tests against the margin."""
     p_holm: float | None = None
-    """The same three, adjusted by Holm within the family."""
+    """The same four, adjusted by Holm within the family."""
     p_flip_holm: float | None = None
     p_equivalent_holm: float | None = None
+    p_equivalent_flip_holm: float | None = None
     family: int = 1
     """The number of contrasts that the adjustment counts."""
     verdict: Verdict = Verdict.unjudged
     seeds_needed: int | None = None
-    """Where inconclusive: the seeds that would decide it; None for more than 1000."""
+    """Where inconclusive: the seeds that would decide it; None for more than 1000, or where seeds alone would not."""
     cut: bool = False
     """Whether some of the times end at the budget, so that a small difference does not mean that there is none."""
     needed_for: float | None = None
@@ -112,6 +115,12 @@ class Paired:
     def high(self) -> float | None:
         """The upper end of the interval in the unit of the metric."""
         return None if self.interval is None else self.metric.in_unit(self.interval[1])
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether both tests show, after Holm, that the difference is smaller than the margin."""
+        adjusted = (self.p_equivalent_holm, self.p_equivalent_flip_holm)
+        return all(p is not None and p <= 1 - self.confidence for p in adjusted)
 
     @property
     def sd(self) -> float | None:

@@ -123,7 +123,7 @@ class Differences:
     @property
     def kept(self) -> Bools:
         """Which cells are used, (cells,)."""
-        found: Bools = self.used.any(axis=1)
+        found: Bools = np.array(self.used.any(axis=1))
         return found
 
 
@@ -139,7 +139,7 @@ def differences(pairing: Pairing, values: Floats, weights: Sequence[int]) -> Dif
     contrast = np.tensordot(np.array(weights, dtype=float), means, axes=1)  # (cells, seeds)
     known = np.isfinite(contrast)
     cells = _kept(known)
-    seeds: Bools = np.all(known[cells], axis=0) if len(cells) else np.zeros(known.shape[1], dtype=bool)
+    seeds: Bools = np.array(known[cells].all(axis=0)) if len(cells) else known[0]  # nowhere
     used = np.zeros_like(known)
     used[np.ix_(cells, seeds)] = True
     per_seed = contrast[np.ix_(cells, seeds)].sum(axis=0) / max(1, len(cells))
