@@ -36,6 +36,8 @@ class Side:
     """Of the runs that are there."""
     censored: int | None
     """Of the used: did not reach the target within the common budget; None where nothing is censored."""
+    first: int
+    """Of the used: had reached it when they were first measured."""
     mean: float
     """Of the used: for times the restricted mean, mean(min(T, budget)); else the mean; in the metric's own unit."""
 
@@ -147,6 +149,7 @@ def _side(one: Contrasted, at: int, level: Any, own: Floats, times: Times | None
         absent=int((~one.table.usable[arms]).sum()),
         diverged=int(one.table.diverged[arms].sum()),
         censored=int((times.censored & used).sum()) if times else None,
+        first=int((times.first & used).sum()) if times else 0,
         mean=float(own[used].mean()),
     )
 
@@ -164,6 +167,11 @@ def _notes(one: Contrasted, test: Paired, sides: list[Side], times: Times | None
     if one.pairing.fraction:
         clear = "" if one.pairing.clear else "; this holds if the interactions of the other factors are none"
         notes.append(f"A fraction of the grid: the levels are compared across balanced arms{clear}.")
+    if any(side.first for side in sides):
+        early = [
+            f"{side.first} of {counted(side.used, 'run')} with {name}" for side, name in zip(sides, names, strict=True)
+        ]
+        notes.append(f"Reached at the first point: {listed(early)}; more trainer.validations would tell.")
     if times is not None and any(side.censored for side in sides):
         notes += _censoring(sides, names, times)
     return notes

@@ -166,7 +166,8 @@ class _Study:
             unpaired = f"no seed has both with everything else equal and {metric.name} measured"
             self._refuse(f"{a} against {b}{inside}", NEVER if never else unpaired)
         cut = [timed is not None and timed.of(arms).cut(one.pairing, one.found.used) for one, arms in family]
-        tested = paired([one.found.values for one, _ in family], metric, self.confidence, cut)
+        slack = [timed.of(arms).slack(one.pairing, one.found.used, (1, -1)) if timed else 0.0 for one, arms in family]
+        tested = paired([one.found.values for one, _ in family], metric, self.confidence, cut, slack)
         return [
             contrasts.finish(one, test, own[arms], timed.of(arms) if timed else None)
             for (one, arms), test in zip(family, tested, strict=True)
@@ -191,7 +192,8 @@ class _Study:
         simple = [effect for one in family for effect in one.simple()]
         alone = estimates(simple, metric, self.confidence)
         cut = [timed is not None and timed.cut(one.pairing, one.found.used) for one in family]
-        tested = paired([one.found.values for one in family], metric, self.confidence, cut)
+        slack = [timed.slack(one.pairing, one.found.used, interactions.WEIGHTS) if timed else 0.0 for one in family]
+        tested = paired([one.found.values for one in family], metric, self.confidence, cut, slack)
         return [
             interactions.finish(self.table, one, test, (alone[2 * at], alone[2 * at + 1]), timed)
             for at, (one, test) in enumerate(zip(family, tested, strict=True))

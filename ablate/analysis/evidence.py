@@ -93,6 +93,8 @@ class Paired:
     """Where inconclusive: the seeds that would decide it; None for more than 1000, or where seeds alone would not."""
     cut: bool = False
     """Whether some of the times end at the budget, so that a small difference does not mean that there is none."""
+    slack: float = 0.0
+    """By how much the mean may be off at the worst, on the scale of the test, as times lie between two validations."""
     needed_for: float | None = None
     """The size of the difference that these are counted for, on the scale of the test."""
 
@@ -115,6 +117,11 @@ class Paired:
     def high(self) -> float | None:
         """The upper end of the interval in the unit of the metric."""
         return None if self.interval is None else self.metric.in_unit(self.interval[1])
+
+    @property
+    def coarse(self) -> bool:
+        """Whether that alone is as much as the margin."""
+        return self.metric.bound is not None and self.slack >= self.metric.bound
 
     @property
     def equivalent(self) -> bool:

@@ -26,7 +26,11 @@ ALL = 13
 
 
 def paired(
-    differences: Sequence[Floats], metric: Metric, confidence: float = 0.95, cut: Sequence[bool] | None = None
+    differences: Sequence[Floats],
+    metric: Metric,
+    confidence: float = 0.95,
+    cut: Sequence[bool] | None = None,
+    slack: Sequence[float] | None = None,
 ) -> list[Paired]:
     """Test each contrast's per-seed differences (seeds,) and judge them as one family.
 
@@ -34,8 +38,9 @@ def paired(
     and sign flips of the differences from either margin; family: ``holm``. An effect is called if both Holm-adjusted p
     are at most 1 − ``confidence``, an equivalence likewise, and only with so many seeds that an effect could be called.
     Contrasts in which times were ``cut`` off at the budget are never called equivalent: what was cut off may differ.
+    ``slack`` is by how much each mean may be off: the margin for an equivalence is smaller by that.
     """
-    found = estimates(differences, metric, confidence)
+    found = estimates(differences, metric, confidence, slack)
     for index, short in enumerate(cut or ()):
         if short:
             found[index] = replace(found[index], cut=True, p_equivalent=None)
@@ -47,18 +52,23 @@ def paired(
             for index, p in zip(at, np.minimum(1.0, 2 * np.minimum(more, less)), strict=True):
                 found[index] = replace(found[index], p_flip=float(p))
             if metric.bound is not None:
-                beyond = np.maximum(flips(stacked + metric.bound, drawn)[0], flips(stacked - metric.bound, drawn)[1])
+                room = np.array([[metric.bound - min(found[index].slack, metric.bound)] for index in at])
+                beyond = np.maximum(flips(stacked + room, drawn)[0], flips(stacked - room, drawn)[1])
                 for index, p in zip(at, beyond, strict=True):
-                    found[index] = replace(found[index], p_equivalent_flip=None if found[index].cut else float(p))
+                    barred = found[index].p_equivalent is None
+                    found[index] = replace(found[index], p_equivalent_flip=None if barred else float(p))
     return _judged(found)
 
 
-def estimates(differences: Sequence[Floats], metric: Metric, confidence: float = 0.95) -> list[Paired]:
+def estimates(
+    differences: Sequence[Floats], metric: Metric, confidence: float = 0.95, slack: Sequence[float] | None = None
+) -> list[Paired]:
     """Return each contrast's mean with its t interval, t test and equivalence test, without a verdict."""
+    slack = slack or [0.0] * len(differences)
     found: dict[int, Paired] = {}
     for at in _by_seeds(differences):
         stacked = np.stack([differences[index] for index in at])
-        found |= dict(zip(at, _tested(stacked, metric, confidence), strict=True))
+        found |= dict(zip(at, _tested(stacked, metric, confidence, [slack[index] for index in at]), strict=True))
     return [found[index] for index in range(len(differences))]
 
 
@@ -97,7 +107,7 @@ def flips(differences: Floats, drawn: int = RESAMPLES) -> tuple[Floats, Floats]:
     return more / len(signs), less / len(signs)
 
 
-def _tested(differences: Floats, metric: Metric, confidence: float) -> list[Paired]:
+def _tested(differences: Floats, metric: Metric, confidence: float, slack: Sequence[float]) -> list[Paired]:
     """Test contrasts with one number of seeds: (contrasts, seeds)."""
     contrasts, seeds = differences.shape
     means = differences.mean(axis=1)
@@ -108,9 +118,9 @@ def _tested(differences: Floats, metric: Metric, confidence: float) -> list[Pair
         warnings.simplefilter("ignore", RuntimeWarning)  # no variance: the limits are put in below
         student = stats.ttest_1samp(differences, 0.0, axis=1)
         interval = student.confidence_interval(confidence)
-        margin = metric.bound
         equivalent = None
-        if margin is not None:
+        if metric.bound is not None:
+            margin = metric.bound - np.minimum(slack, metric.bound)
             equivalent = ttost_paired(differences.T, np.zeros_like(differences.T), -margin, margin)[0]
             equivalent = np.where(flat, np.where(np.abs(means) < margin, 0.0, 1.0), equivalent)
     zero = flat & (np.abs(means) <= TINY)
@@ -126,7 +136,8 @@ def _tested(differences: Floats, metric: Metric, confidence: float) -> list[Pair
             confidence,
             float(p[at]),
             None,
-            None if equivalent is None else float(equivalent[at]),
+            None if equivalent is None or slack[at] >= (metric.bound or 0.0) else float(equivalent[at]),
+            slack=slack[at],
         )
         for at in range(contrasts)
     ]
@@ -164,7 +175,7 @@ def _verdict(one: Paired) -> Verdict:
         return called(one.metric, one.mean)
     if one.seeds < flips_needed(alpha / one.family):
         return Verdict.inconclusive  # no effect can be called: that none was says nothing
-    same_everywhere = one.constant and abs(one.mean) <= TINY and not one.cut
+    same_everywhere = one.constant and abs(one.mean) <= TINY and not one.cut and not one.coarse
     return Verdict.none if one.equivalent or same_everywhere else Verdict.inconclusive
 
 

@@ -24,7 +24,7 @@ def needed(undecided: list[Paired]) -> list[Paired]:
     nearer to none (Perugini, Gallucci & Costantini 2014, Perspectives on Psychological Science 9): power at the
     observed difference says no more than its p value (Hoenig & Heisey 2001, The American Statistician 55). Never fewer
     than the sign-flip test can reach the level with. No number is given where none decides: without a margin, and
-    where times were cut off, nothing would be called equal.
+    where times were cut off or are not known well enough, nothing would be called equal.
     """
     at = [index for index, one in enumerate(undecided) if decidable(one)]
     told = list(undecided)
@@ -35,7 +35,7 @@ def needed(undecided: list[Paired]) -> list[Paired]:
 
 def decidable(one: Paired) -> bool:
     """Return whether more seeds alone would decide a contrast, whichever way."""
-    return one.metric.bound is not None and not one.cut
+    return one.metric.bound is not None and not one.cut and not one.coarse
 
 
 def _counted(undecided: list[Paired]) -> list[Paired]:
@@ -43,11 +43,13 @@ def _counted(undecided: list[Paired]) -> list[Paired]:
         return []
     bound = undecided[0].metric.bound or 0.0
     least = np.array([_least(one, bound) for one in undecided])
+    room = np.array([bound - one.slack for one in undecided])
     with np.errstate(divide="ignore"):
-        sizes = least / np.array([0.0 if one.constant or one.sd is None else one.sd for one in undecided])
+        spread = np.array([0.0 if one.constant or one.sd is None else one.sd for one in undecided])
+        sizes, rooms = least / spread, room / spread
     alpha = (1 - undecided[0].confidence) / undecided[0].family
     find = _seeds(sizes, alpha, POWER, "two-sided")
-    show = _seeds(sizes, alpha, (1 + POWER) / 2, "larger")
+    show = _seeds(rooms, alpha, (1 + POWER) / 2, "larger")
     find = np.where(least > bound, find, np.maximum(find, show))
     have = np.array([one.seeds for one in undecided])
     needed = np.maximum.reduce([find, np.full_like(find, flips_needed(alpha)), have + 1.0])

@@ -92,8 +92,10 @@ def enough(one: Paired) -> str:
     if one.seeds < flips_needed(alpha / one.family):
         over = f" over {counted(one.family, 'contrast')}" if one.family > 1 else ""
         short_of = f"with {one.seeds} seeds sign flips cannot reach {alpha:.2g}{over}; "
-    if one.cut:
-        return f"{short_of}some runs end at the budget, so a larger one or an easier target would tell more"
+    if one.cut or one.coarse:
+        why = ["some runs end at the budget, so a larger one or an easier target would tell more"] * one.cut
+        why += ["times lie between two validations, so more of them (trainer.validations) would tell more"] * one.coarse
+        return short_of + "; ".join(why)
     if one.metric.bound is None:
         return f"{short_of}without a margin no number of seeds would show that there is none"
     if one.seeds_needed is None:
