@@ -187,6 +187,34 @@ def test_diverged_runs_are_counted_and_tested_by_seed() -> None:
     assert effects(by_flag, ["norm", "act"], "val/acc").divergences == found.divergences
 
 
+@pytest.mark.parametrize(
+    ("gain", "lost", "verdict"),
+    [
+        (0.05, {"bn": 4}, Verdict.inconclusive),  # the better level lost more
+        (0.05, {"none": 4}, Verdict.better),
+        (-0.05, {"bn": 4}, Verdict.worse),
+        (0.05, {"bn": 2, "none": 2}, Verdict.better),
+        (0.0, {"bn": 2}, Verdict.inconclusive),
+        (0.0, {"bn": 2, "none": 2}, Verdict.none),
+    ],
+)
+def test_the_runs_that_did_not_diverge_do_not_speak_for_those_that_did(
+    gain: float, lost: dict[str, int], verdict: Verdict
+) -> None:
+    frame = noisy({"norm": ["none", "bn"]}, 12, lambda arm: 0.8 + gain * (arm["norm"] == "bn"), noise=0.002)
+    gone = pd.Series([seed < lost.get(norm, 0) for norm, seed in zip(frame["norm"], frame["seed"], strict=True)])
+    frame = frame.assign(status=np.where(gone, "diverged", "finished"))
+    frame.loc[gone, "val/acc"] = math.nan
+    (one,) = effects(frame, ["norm"], "val/acc").contrasts
+    assert one.test.verdict is verdict
+    assert ", among the runs that did not diverge: " in one.sentence()
+    if verdict is Verdict.inconclusive:
+        said = f"runs that diverged have no value, {lost['bn']} of 12 with norm=bn and 0 of 12 with norm=none ("
+        assert said in one.sentence()
+    whole = frame.assign(**{"val/acc": frame["val/acc"].fillna(0.5)})
+    assert "among the runs" not in effects(whole, ["norm"], "val/acc").contrasts[0].sentence()
+
+
 def test_a_factor_is_compared_within_the_arms_that_have_it() -> None:
     rng = np.random.default_rng(0)
     arms = [("bn", 1e-5), ("bn", 1e-3), ("none", None), ("ln", 1e-5), ("ln", 1e-3)]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ablate.analysis.convergence import Floats
-from ablate.analysis.evidence import Paired
+from ablate.analysis.evidence import Paired, Verdict, withhold
 from ablate.analysis.measure import Metric
 from ablate.analysis.pairing import Differences, Pairing, differences, pair
 from ablate.analysis.table import Ints, Table
@@ -34,6 +34,8 @@ class Side:
     """Runs that are missing or failed."""
     diverged: int
     """Of the runs that are there."""
+    lost: int
+    """Of the diverged: have no value, so that nothing is compared with them."""
     censored: int | None
     """Of the used: did not reach the target within the common budget; None where nothing is censored."""
     first: int
@@ -66,6 +68,8 @@ class Contrast:
     """Stratified log-rank, where runs had unequal budgets."""
     notes: tuple[str, ...]
     """What is to be known beside the numbers, a sentence each."""
+    over: tuple[str, ...] = ()
+    """The factors that it is averaged over, all of their levels."""
 
     @property
     def metric(self) -> Metric:
@@ -80,7 +84,10 @@ class Contrast:
 
     def sentence(self) -> str:
         """Return the contrast as a line: the estimate with its interval, the verdict and what it stands on."""
-        return " ".join([f"{self.name}: {difference(self.test)}: {conclusion(self.test)}.", *self.notes])
+        many = len(self.over) > NAMED
+        over = f", averaged over {f'{len(self.over)} factors' if many else listed(self.over)}" if self.over else ""
+        alive = ", among the runs that did not diverge" if self.side.lost or self.baseline_side.lost else ""
+        return " ".join([f"{self.name}: {difference(self.test)}{over}{alive}: {conclusion(self.test)}.", *self.notes])
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +131,7 @@ def finish(one: Contrasted, test: Paired, own: Floats, times: Times | None) -> C
     names = [one.table.levels[one.factor][level] for level in one.levels]
     sides = [_side(one, at, level, own, times) for at, level in enumerate(names)]
     unequal = times is not None and times.unequal
+    test = _survivors(one, test, sides)
     return Contrast(
         one.factor,
         names[0],
@@ -136,7 +144,22 @@ def finish(one: Contrasted, test: Paired, own: Floats, times: Times | None) -> C
         one.found.planned,
         logrank(times, one.pairing, one.found.used) if unequal and times is not None else None,
         tuple(_notes(one, test, sides, times)),
+        one.pairing.over if one.found.kept.all() else (),
     )
+
+
+def _survivors(one: Contrasted, test: Paired, sides: list[Side]) -> Paired:
+    """Return the test without its verdict where that would be of the runs that did not diverge, and mislead: where the
+    better level lost more of them, or where two that lose unlike many would be called the same.
+    """
+    lost, at_baseline = (side.lost for side in sides)
+    better = lost if test.mean * test.metric.sign > 0 else at_baseline
+    if (test.verdict.effect and better > min(lost, at_baseline)) or (
+        test.verdict is Verdict.none and lost != at_baseline
+    ):
+        said = [f"{side.lost} of {side.planned} with {setting(one.factor, side.level)}" for side in sides]
+        return withhold(test, f"runs that diverged have no value, {listed(said)}")
+    return test
 
 
 def _side(one: Contrasted, at: int, level: Any, own: Floats, times: Times | None) -> Side:
@@ -148,6 +171,7 @@ def _side(one: Contrasted, at: int, level: Any, own: Floats, times: Times | None
         used=int(used.sum()),
         absent=int((~one.table.usable[arms]).sum()),
         diverged=int(one.table.diverged[arms].sum()),
+        lost=int((one.table.diverged & ~np.isfinite(own))[arms].sum()),
         censored=int((times.censored & used).sum()) if times else None,
         first=int((times.first & used).sum()) if times else 0,
         mean=float(own[used].mean()),

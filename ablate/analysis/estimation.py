@@ -106,10 +106,13 @@ class _Study:
             timed = times(self.table, metric, self.budget) if metric.censored else None
             own = timed.restricted if timed else self.table.column(metric.column)
             values = metric.on_test_scale(own)
-            found += self._contrasts(metric, own, values, timed)
+            compared = self._contrasts(metric, own, values, timed)
             if self.by is None:
-                crossed += self._interactions(metric, values, timed)
+                across = self._interactions(metric, values, timed)
+                compared = [interactions.dependent(one, across) for one in compared]
+                crossed += across
                 portions += shares(self.table, metric, values, self.inestimable)
+            found += compared
         return Effects(
             tuple(found),
             tuple(crossed),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -40,6 +40,11 @@ def called(metric: Metric, mean: float) -> Verdict:
     if metric.pace:
         return Verdict.faster if good else Verdict.slower
     return Verdict.better if good else Verdict.worse
+
+
+def withhold(one: Paired, why: str) -> Paired:
+    """Return it undecided, because of what its numbers do not show."""
+    return replace(one, verdict=Verdict.inconclusive, withheld=why, seeds_needed=None, needed_for=None)
 
 
 class Estimate(Protocol):
@@ -95,6 +100,8 @@ class Paired:
     """Whether some of the times end at the budget, so that a small difference does not mean that there is none."""
     slack: float = 0.0
     """By how much the mean may be off at the worst, on the scale of the test, as times lie between two validations."""
+    withheld: str = ""
+    """Why there is no verdict though the tests would give one, in words."""
     needed_for: float | None = None
     """The size of the difference that these are counted for, on the scale of the test."""
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ablate.analysis.contrasts import Pairs, incomplete, level_pairs
+from ablate.analysis.contrasts import Contrast, Pairs, incomplete, level_pairs
 from ablate.analysis.convergence import Floats
-from ablate.analysis.evidence import Paired, Verdict
+from ablate.analysis.evidence import Paired, Verdict, withhold
 from ablate.analysis.measure import Metric
 from ablate.analysis.pairing import Differences, Pairing, differences, pair
 from ablate.analysis.table import Table
 from ablate.analysis.times import Times
-from ablate.analysis.wording import apart, conclusion, counted, setting, short
+from ablate.analysis.wording import apart, conclusion, counted, listed, setting, short
 
 WEIGHTS = (1, -1, -1, 1)
 """(level at the other level) − (baseline at the other level) − [(level at the other baseline) − (both baselines)]."""
@@ -121,6 +122,28 @@ def cross(table: Table, one: str, other: str, pairs: Pairs, values: Floats) -> l
             if four.complete:
                 found.append(Crossed((one, other), (a, b), pairing, four))
     return found
+
+
+def dependent(one: Contrast, found: Sequence[Interaction]) -> Contrast:
+    """Return a contrast that says which called interactions of its metric its levels are in; of effects that cancel in
+    the average "no effect" is withheld.
+    """
+    mine = (one.factor, one.level, one.baseline)
+    on = {
+        (each.other if (each.factor, each.level, each.baseline) == mine else each.factor): each
+        for each in found
+        if each.metric == one.metric
+        and each.test.verdict.effect
+        and mine in ((each.factor, each.level, each.baseline), (each.other, each.other_level, each.other_baseline))
+    }
+    if not on:
+        return one
+    names = listed([each.name for each in on.values()])
+    if one.test.equivalent or one.test.verdict is Verdict.none:
+        opposite = any(each.at_level.mean * each.at_baseline.mean < 0 for each in on.values())
+        why = "opposite effects cancel" if opposite else "effects that differ average out"
+        return replace(one, test=withhold(one.test, f"{why}: see {names}"))
+    return replace(one, notes=(*one.notes, f"It depends on {listed(list(on))}: see {names}."))
 
 
 def finish(

@@ -68,6 +68,8 @@ def conclusion(one: Paired, found: str | None = None, noun: str = "effect") -> s
             return f"no {noun}: the same in every seed ({tests})"
         equivalence = max(one.p_equivalent_holm or 0.0, one.p_equivalent_flip_holm or 0.0)
         return f"no {noun} beyond {margin(one.metric)} ({tests}; {probability('equivalence', equivalence)})"
+    if one.withheld:
+        return f"{one.verdict}: {one.withheld} ({tests})"
     if one.verdict is Verdict.inconclusive:
         return f"inconclusive ({tests}); {enough(one)}"
     small = f", by less than {margin(one.metric)}" if one.equivalent else ""
