@@ -146,12 +146,17 @@ class Sweep:
         return found[["arm", *self.factors, "seed", "step", "metric", "value"]]
 
     def metrics(self, frame: pd.DataFrame | None = None) -> list[Metric]:
-        """Return what arms are compared by, where it was measured: steps to target, best, mean loss, the test."""
+        """Return what arms are compared by, where it was measured: steps to target, best, mean loss, the test. Steps
+        also where no run got there, which is to be said.
+        """
         frame = self.frame() if frame is None else frame
         best = replace(known(self.metric, self.higher_is_better), column="best", label=f"best {self.metric}")
         test = known(f"test/{self.metric.rpartition('/')[2]}", self.higher_is_better)
         wanted = [as_metric("steps_to_target"), best, as_metric("area"), test]
-        return [one for one in wanted if one.column in frame and pd.to_numeric(frame[one.column]).notna().any()]
+        measured = [one for one in wanted if _measured(frame, one.column)]
+        if measured and self.target().value is not None and not _measured(frame, "steps_to_target"):
+            return [wanted[0], *measured]
+        return measured
 
     def effects(self, metrics: Sequence[Metric | str] | None = None, **options: Any) -> Effects:
         """Return what each factor does to each metric, with intervals; ``options`` are those of
@@ -225,7 +230,7 @@ class Sweep:
         from ablate.figures.interactions import interactions
 
         frame = self.frame()
-        of = as_metric(metric) if metric else self.metrics(frame)[0]
+        of = as_metric(metric) if metric else next(one for one in self.metrics(frame) if _measured(frame, one.column))
         return interactions(analysis.cells(frame, self.factors, of), of)
 
     def _check_factors(self, least: int) -> None:
@@ -253,6 +258,11 @@ class Sweep:
         title = html.escape(". ".join(filter(None, (counts, self.names.sentence()))))
         shown = table.to_html(index=False, max_rows=ROWS, na_rep="–", float_format="{:.4g}".format, border=0)
         return f"<p>{title}</p>{shown}"
+
+
+def _measured(frame: pd.DataFrame, column: str) -> bool:
+    """Return whether any run has a value."""
+    return column in frame and bool(pd.to_numeric(frame[column]).notna().any())
 
 
 def _has(run: pd.Series, levels: Mapping[str, str]) -> bool:

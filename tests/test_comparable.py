@@ -1,4 +1,4 @@
-"""What a report says of a path, which chose its steps by the runs that it has."""
+"""What a sweep compares: of a path, which chose its steps by the runs that it has; of a target that nobody reached."""
 
 from __future__ import annotations
 
@@ -32,3 +32,15 @@ def test_a_report_of_a_path_compares_its_ends_and_no_factor(tmp_path: Path) -> N
     assert not [note for note in found.notes if "missing" in note]
     begun = Sweep("made-up", whole.folder, raced[:3], list(factors), target=0.85, facts=facts).effects()
     assert (begun.contrasts, len(begun.refused)) == ((), 1)
+
+
+def test_a_target_that_nobody_reached_is_said(tmp_path: Path) -> None:
+    factors = {"norm": ["bn", "none"]}
+    made = recorded(tmp_path, factors)
+    sweep = Sweep("made-up", made.folder, made.records, list(factors), target=2.0)
+    assert [one.column for one in sweep.metrics()] == ["steps_to_target", "best", "area", "test/acc"]
+    found = sweep.effects()
+    assert [one.sentence() for one in found.refused] == [
+        "Not estimated: norm=bn against norm=none: no run reached the target within the budget."
+    ]
+    assert {one.metric.column for one in found.contrasts} == {"best", "area", "test/acc"}
