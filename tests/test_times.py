@@ -73,9 +73,9 @@ def test_what_was_not_reached_is_reported_and_bounds_the_ratio() -> None:
     assert one.baseline_side.censored == 0
     says = one.sentence()
     assert "Not reached within 150 steps: 20 of 20 runs with norm=bn and 0 of 20 runs with norm=none" in says
-    assert says.endswith("The true ratio is at least that.")
+    assert says.endswith("Without the cut-off the estimate would be at least that.")
     other = norm(planted(4.0, 150), budget=150, baseline={"norm": "bn"})
-    assert other.sentence().endswith("The true ratio is at most that.")
+    assert other.sentence().endswith("Without the cut-off the estimate would be at most that.")
     assert other.test.verdict is Verdict.faster
 
 
@@ -156,8 +156,22 @@ def test_an_interaction_of_times_that_were_cut_off_says_so() -> None:
         return {"steps_to_target": time if time <= 160 else None}
 
     (one,) = effects(grid(LEVELS, 10, run), ["norm", "act"], "steps_to_target", budget=160).interactions
-    assert one.reading() == "within the budget, bn speeds up sigmoid more than relu"  # without it, both by the same
-    assert "of 40 runs did not reach the target: times end at the budget" in one.sentence()
+    assert one.test.verdict is Verdict.inconclusive  # without the budget, both by the same
+    assert one.reading() == "whether the effect of norm=bn against norm=none differs between sigmoid and relu is open"
+    assert ": inconclusive: times that end at the budget may explain it (10 seeds" in one.sentence()
+    assert "of 40 runs did not reach the target: their times end at the budget." in one.sentence()
+
+
+def test_an_interaction_that_later_times_would_only_enlarge_is_called() -> None:
+    rng = np.random.default_rng(0)
+    of = {("bn", "sigmoid"): 50, ("none", "sigmoid"): 300}
+
+    def run(arm: Levels, seed: int) -> Levels:
+        time = of.get((arm["norm"], arm["act"]), 100) * 2 ** rng.normal(0, 0.05)
+        return {"steps_to_target": time if time <= 160 else None}
+
+    (one,) = effects(grid(LEVELS, 10, run), ["norm", "act"], "steps_to_target", budget=160).interactions
+    assert (one.test.verdict, one.censored) == (Verdict.faster, (10, 40))
 
 
 def on_grid(time: float, before: float, seeds: int = 10) -> pd.DataFrame:

@@ -225,7 +225,7 @@ def _censoring(sides: list[Side], names: list[str], times: Times) -> list[str]:
         f"restricted means {sides[0].mean:.4g} and {sides[1].mean:.4g} steps (the ratio averages logarithms)."
     ]
     if not sides[0].censored:
-        notes.append("The true ratio is at most that.")
+        notes.append("Without the cut-off the estimate would be at most that.")
     if not sides[1].censored:
-        notes.append("The true ratio is at least that.")
+        notes.append("Without the cut-off the estimate would be at least that.")
     return notes

@@ -8,7 +8,9 @@ METHODS = (
     "gives one difference.",
     "Steps to target. The first measured optimizer step at which the validation metric had reached the target. A run "
     "that did not reach it is censored: it counts with the common budget (restricted mean; Royston & Parmar 2013, BMC "
-    "Medical Research Methodology 13:152), and a ratio is then a bound. Times are compared as log2, said as ratios.",
+    "Medical Research Methodology 13:152). Where runs of one side alone are cut off, the ratio is a bound of what it "
+    "would be without; where both are, it may err either way. An interaction that times beyond the budget could undo "
+    "is not called. Times are compared as log2, said as ratios.",
     "The target. A number that was given; or the median best of calibration runs of the baseline arm, less 0.01: their "
     "seeds are none of those compared, so that no compared run has a part in it; or what the best of the compared arms "
     "or every one of them reached, which looks at the compared runs and is said where it is so.",
