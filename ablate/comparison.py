@@ -16,7 +16,7 @@ import pandas as pd
 
 from ablate import analysis
 from ablate.analysis import Contrast, Effects, Metric
-from ablate.analysis.table import NOT_RUN, is_absent, label
+from ablate.analysis.table import RESULTS, is_absent, label
 from ablate.analysis.unpaired import Unpaired, unpaired
 from ablate.designs.calibration import AUTO
 from ablate.errors import ConfigError
@@ -247,7 +247,7 @@ def _contrasts(
 ) -> tuple[list[Contrast], list[Unpaired], list[str]]:
     """Contrast each side with the first, within each arm: by pairs where seeds are shared, else as two groups."""
     notes: list[str] = []
-    used = frame[~frame["status"].isin(NOT_RUN)]
+    used = frame[frame["status"].isin(RESULTS)]
     first = frame["side"].iloc[0]
     paired: list[pd.DataFrame] = []
     unlike: list[pd.DataFrame] = []

@@ -16,6 +16,7 @@ from ablate import analysis
 from ablate.analysis.convergence import Convergence, convergence
 from ablate.analysis.measure import as_metric, known
 from ablate.analysis.naming import Names, names
+from ablate.analysis.table import is_absent, label
 from ablate.analysis.target import Target
 from ablate.analysis.target import learned as has_learned
 from ablate.analysis.target import target as target_of
@@ -145,26 +146,50 @@ class Sweep:
         return found[["arm", *self.factors, "seed", "step", "metric", "value"]]
 
     def metrics(self, frame: pd.DataFrame | None = None) -> list[Metric]:
-        """Return what arms are compared by, where it was measured: steps to target, best, mean loss, the test."""
+        """Return what arms are compared by, where it was measured: steps to target, best, mean loss, the test. Steps
+        also where no run got there, which is to be said.
+        """
         frame = self.frame() if frame is None else frame
         best = replace(known(self.metric, self.higher_is_better), column="best", label=f"best {self.metric}")
         test = known(f"test/{self.metric.rpartition('/')[2]}", self.higher_is_better)
         wanted = [as_metric("steps_to_target"), best, as_metric("area"), test]
-        return [one for one in wanted if one.column in frame and pd.to_numeric(frame[one.column]).notna().any()]
+        measured = [one for one in wanted if _measured(frame, one.column)]
+        if measured and self.target().value is not None and not _measured(frame, "steps_to_target"):
+            return [wanted[0], *measured]
+        return measured
 
     def effects(self, metrics: Sequence[Metric | str] | None = None, **options: Any) -> Effects:
         """Return what each factor does to each metric, with intervals; ``options`` are those of
         ``ablate.analysis.effects``: ``by="act"``, ``pairs="all"``, ``baseline={"norm": "bn"}``. Levels are compared
         with the one that means "without", ``none``, where a factor has one, and else with the first; one factor at a
-        time, with that of the baseline they were varied from.
+        time, with that of the baseline they were varied from. Of a path only its end is compared with its start.
         """
         self._check_factors(1)
         frame = self.frame()
         chosen = self.metrics(frame) if metrics is None else metrics
+        if self.facts.design == Design.path.name:
+            return self._of_path(frame, chosen, options)
         ours: dict[str, Any] = {"inestimable": self.facts.inestimable, "baseline": self._baseline(frame)}
         if frame["budget"].notna().all():
             ours["budget"] = "budget"
         return analysis.effects(frame, self.factors, chosen, **{**ours, **options})
+
+    def _of_path(self, frame: pd.DataFrame, metrics: Sequence[Metric | str], options: Mapping[str, Any]) -> Effects:
+        """Return what the end of a path is against its start, and no effect of a factor: the steps were chosen by the
+        best of these very runs, whose tests would find effects where there are none.
+        """
+        ends = {}
+        for place, name in ((0, "start"), (-1, "end")):
+            levels = {factor: label(self.facts.factors[factor][place]) for factor in self.factors}
+            own = frame.apply(_has, axis=1, levels=levels)
+            ends[name] = frame[own].assign(path=name)
+        chosen = analysis.Refusal(tuple(self.factors), "the path chose its steps by these very runs")
+        if any(rows.empty for rows in ends.values()):
+            return analysis.Effects((), (), (), (), (chosen,), ())
+        both = pd.concat(ends.values(), ignore_index=True)
+        given = {"budget": "budget"} if both["budget"].notna().all() else {}
+        found = analysis.effects(both, ["path"], metrics, **{**given, "baseline": {"path": "start"}, **options})
+        return replace(found, shares=(), refused=(chosen, *found.refused))
 
     def _baseline(self, frame: pd.DataFrame) -> dict[str, Any]:
         """Return the level that each factor's others are compared with, where it is not the first."""
@@ -205,7 +230,7 @@ class Sweep:
         from ablate.figures.interactions import interactions
 
         frame = self.frame()
-        of = as_metric(metric) if metric else self.metrics(frame)[0]
+        of = as_metric(metric) if metric else next(one for one in self.metrics(frame) if _measured(frame, one.column))
         return interactions(analysis.cells(frame, self.factors, of), of)
 
     def _check_factors(self, least: int) -> None:
@@ -233,6 +258,16 @@ class Sweep:
         title = html.escape(". ".join(filter(None, (counts, self.names.sentence()))))
         shown = table.to_html(index=False, max_rows=ROWS, na_rep="–", float_format="{:.4g}".format, border=0)
         return f"<p>{title}</p>{shown}"
+
+
+def _measured(frame: pd.DataFrame, column: str) -> bool:
+    """Return whether any run has a value."""
+    return column in frame and bool(pd.to_numeric(frame[column]).notna().any())
+
+
+def _has(run: pd.Series, levels: Mapping[str, str]) -> bool:
+    """Return whether a run has the levels, as far as they have a meaning in it."""
+    return all(is_absent(run[factor]) or label(run[factor]) == level for factor, level in levels.items())
 
 
 def layers(record: Record) -> pd.DataFrame:

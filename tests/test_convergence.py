@@ -17,6 +17,11 @@ def test_steps_to_target_is_the_first_measured_step(target: float, higher: bool,
     assert steps_to_target(STEPS, ACC, target, higher) == expected
 
 
+@pytest.mark.parametrize(("target", "before"), [(0.4, 0), (0.85, 10), (0.95, None)])
+def test_a_time_is_known_to_lie_behind_the_point_before(target: float, before: float | None) -> None:
+    assert convergence(STEPS, ACC, LOSS, higher_is_better=True, target=target).steps_before == before
+
+
 def test_non_finite_values_do_not_reach_a_target() -> None:
     assert steps_to_target(STEPS, np.array([np.nan, np.nan, 0.9]), 0.5, True) == 40
     assert steps_to_target(STEPS, np.full(3, np.nan), 0.5, False) is None

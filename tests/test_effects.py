@@ -13,6 +13,7 @@ from scipy import stats
 
 import ablate.analysis
 from ablate.analysis import Effects, Metric, Scale, Verdict, effects
+from ablate.facts import Status
 from tests.frames import Levels, grid, noisy
 
 NORM_ACT: dict[str, list[Any]] = {"norm": ["none", "bn", "ln"], "act": ["relu", "sigmoid"]}
@@ -95,8 +96,8 @@ def test_within_each_level_of_another_factor() -> None:
     assert seen["norm=bn against norm=none within act=sigmoid"].test.differences == alone.contrasts[0].test.differences
 
 
-def test_incomplete_pairs_are_left_out_and_counted() -> None:
-    frame = noisy(NORM_ACT, 8, truth)
+def test_seeds_that_are_not_complete_are_left_out_and_counted() -> None:
+    frame = noisy(NORM_ACT, 10, truth)
     frame["status"] = "finished"
     frame.loc[(frame["norm"] == "bn") & (frame["act"] == "relu") & (frame["seed"] < 3), "status"] = "failed"
     frame = frame.drop(frame[(frame["norm"] == "none") & (frame["act"] == "relu") & (frame["seed"] == 7)].index)
@@ -105,11 +106,59 @@ def test_incomplete_pairs_are_left_out_and_counted() -> None:
     bn = contrasts_of(found)["norm=bn against norm=none"]
     wide = frame[frame["status"] == "finished"].pivot(index="seed", columns=["norm", "act"], values="val/acc")
     gaps = pd.DataFrame({act: wide["bn", act] - wide["none", act] for act in ("relu", "sigmoid")})
-    assert list(bn.test.differences) == pytest.approx(gaps.mean(axis=1).tolist())  # pandas, too, leaves NaN out
-    assert (bn.pairs, bn.pairs_planned, bn.side.absent, bn.baseline_side.absent) == (12, 16, 3, 1)
-    assert "12 of 16 pairs are complete; the others are left out." in bn.sentence()
+    assert list(bn.test.differences) == pytest.approx(gaps.dropna().mean(axis=1).tolist())
+    assert (bn.test.seeds, bn.pairs, bn.pairs_planned, bn.side.absent, bn.baseline_side.absent) == (6, 12, 20, 3, 1)
+    assert "6 of 10 seeds are complete; the others are left out." in bn.sentence()
     assert "Runs missing or failed: 3 with norm=bn and 1 with norm=none." in bn.sentence()
-    assert "44 of 48 runs are there: 4 are missing or failed." in found.notes
+    assert "56 of 60 runs are there: 4 are missing or failed." in found.notes
+
+
+def unbalanced(lost: int, act: str = "sigmoid") -> pd.DataFrame:
+    """Return runs in which bn costs 4 points with sigmoid and none with relu; of so many seeds one is missing."""
+    size = {("bn", "sigmoid"): 0.76}
+    levels = {"norm": ["none", "bn"], "act": ["relu", "sigmoid"]}
+    frame = grid(levels, 10, lambda arm, seed: {"val/acc": size.get((arm["norm"], arm["act"]), 0.8) + seed / 1000})
+    gone = (frame["norm"] == "bn") & (frame["act"] == act) & (frame["seed"] < lost)
+    return frame.assign(status=np.where(gone, "failed", "finished"))
+
+
+@pytest.mark.parametrize("lost", [0, 3, 5])
+def test_an_average_over_cells_is_over_the_same_cells_in_every_seed(lost: int) -> None:
+    one = effects(unbalanced(lost), ["norm", "act"], "val/acc").contrasts[0]
+    assert one.test.differences == pytest.approx([-0.02] * (10 - lost), abs=1e-14)  # the average of 0 and −4 points
+
+
+@pytest.mark.parametrize(("lost", "seeds"), [(6, 10), (10, 10)])
+def test_a_cell_that_too_few_seeds_have_is_given_up_and_named(lost: int, seeds: int) -> None:
+    one = effects(unbalanced(lost), ["norm", "act"], "val/acc").contrasts[0]
+    assert one.test.differences == pytest.approx([0.0] * seeds, abs=1e-14)
+    assert f"Over act=relu only: too few seeds have a complete pair with act=sigmoid ({10 - lost})." in one.notes
+    assert not [note for note in one.notes if "seeds are complete" in note]
+
+
+def test_with_few_seeds_no_cell_is_given_up_that_any_seed_shares() -> None:
+    frame = unbalanced(1)
+    one = effects(frame[frame["seed"] < 3], ["norm", "act"], "val/acc").contrasts[0]
+    assert one.test.differences == pytest.approx([-0.02] * 2, abs=1e-14)
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_runs_count_that_came_to_their_own_end_and_no_others(status: Status) -> None:
+    frame = noisy(NORM_ACT, 6, truth)
+    frame["status"] = [str(status), *["finished"] * (len(frame) - 1)]
+    found = effects(frame, ["norm", "act"], "val/acc")
+    (absent,) = {one.baseline_side.absent for one in found.contrasts if one.factor == "norm"}
+    assert absent == (0 if status.done else 1)
+
+
+def test_a_run_that_was_killed_before_it_was_measured_has_no_steps_to_target() -> None:
+    frame = noisy({"norm": ["none", "bn"]}, 6, lambda _: 100.0, column="steps_to_target")
+    frame = frame.assign(status="finished", budget=340.0)
+    first = frame.index == 0
+    frame.loc[first, "status"] = "killed"
+    frame.loc[first, ["steps_to_target", "budget"]] = math.nan
+    (one,) = effects(frame, ["norm"], "steps_to_target").contrasts
+    assert (one.test.seeds, one.baseline_side.censored, one.baseline_side.absent) == (5, 0, 1)
 
 
 def test_seeds_without_any_pair_do_not_count() -> None:
@@ -136,6 +185,34 @@ def test_diverged_runs_are_counted_and_tested_by_seed() -> None:
     assert "9 of 40 runs diverged." in found.notes
     by_flag = frame.drop(columns="status").assign(diverged=frame["status"] == "diverged")
     assert effects(by_flag, ["norm", "act"], "val/acc").divergences == found.divergences
+
+
+@pytest.mark.parametrize(
+    ("gain", "lost", "verdict"),
+    [
+        (0.05, {"bn": 4}, Verdict.inconclusive),  # the better level lost more
+        (0.05, {"none": 4}, Verdict.better),
+        (-0.05, {"bn": 4}, Verdict.worse),
+        (0.05, {"bn": 2, "none": 2}, Verdict.better),
+        (0.0, {"bn": 2}, Verdict.inconclusive),
+        (0.0, {"bn": 2, "none": 2}, Verdict.none),
+    ],
+)
+def test_the_runs_that_did_not_diverge_do_not_speak_for_those_that_did(
+    gain: float, lost: dict[str, int], verdict: Verdict
+) -> None:
+    frame = noisy({"norm": ["none", "bn"]}, 12, lambda arm: 0.8 + gain * (arm["norm"] == "bn"), noise=0.002)
+    gone = pd.Series([seed < lost.get(norm, 0) for norm, seed in zip(frame["norm"], frame["seed"], strict=True)])
+    frame = frame.assign(status=np.where(gone, "diverged", "finished"))
+    frame.loc[gone, "val/acc"] = math.nan
+    (one,) = effects(frame, ["norm"], "val/acc").contrasts
+    assert one.test.verdict is verdict
+    assert ", among the runs that did not diverge: " in one.sentence()
+    if verdict is Verdict.inconclusive:
+        said = f"runs that diverged have no value, {lost['bn']} of 12 with norm=bn and 0 of 12 with norm=none ("
+        assert said in one.sentence()
+    whole = frame.assign(**{"val/acc": frame["val/acc"].fillna(0.5)})
+    assert "among the runs" not in effects(whole, ["norm"], "val/acc").contrasts[0].sentence()
 
 
 def test_a_factor_is_compared_within_the_arms_that_have_it() -> None:

@@ -11,9 +11,10 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 from ablate.analysis.evidence import Verdict
-from ablate.analysis.inference import holm, paired
+from ablate.analysis.inference import flips, holm, paired, resamples
 from ablate.analysis.measure import Metric, Scale, as_metric
 from ablate.analysis.power import flips_needed
+from ablate.analysis.wording import enough, verdict
 
 POINTS = Metric("acc", True, Scale.points, margin=1.0)
 LOSS = Metric("loss", False)
@@ -106,6 +107,63 @@ def test_equivalence_is_two_one_sided_t_tests_against_the_margin() -> None:
     assert paired([draws], replace(POINTS, margin=None))[0].p_equivalent is None
 
 
+def test_sign_flips_have_to_show_the_equivalence_too() -> None:
+    draws = np.random.default_rng(5).normal(0.001, 0.004, size=10)
+    signs = np.array(list(itertools.product([1, -1], repeat=10)))
+    more = np.mean((signs * (draws + 0.01)).mean(axis=1) >= (draws + 0.01).mean() - 1e-15)
+    less = np.mean((signs * (draws - 0.01)).mean(axis=1) <= (draws - 0.01).mean() + 1e-15)
+    (found,) = paired([draws], POINTS)
+    assert found.p_equivalent_flip == pytest.approx(max(more, less), abs=1e-12)
+    assert paired([draws], replace(POINTS, margin=None))[0].p_equivalent_flip is None
+    both = paired([draws, np.full(10, 0.3)], POINTS)
+    assert both[0].p_equivalent_flip_holm == pytest.approx(2 * max(more, less))
+    assert not replace(found, p_equivalent_flip_holm=0.06).equivalent
+
+
+def test_what_has_too_few_seeds_for_an_effect_has_too_few_for_none() -> None:
+    half = np.array([0.0042, 0.0050, 0.0058, 0.0047, 0.0053])
+    (found,) = paired([half], POINTS)
+    assert (found.p, found.p_equivalent) < (0.01, 0.01)
+    assert (found.verdict, found.seeds_needed) == (Verdict.inconclusive, 6)
+    tiny = np.append(half, 0.005) / 10 * np.array([1, -1, 1, -1, 1, -1])
+    assert paired([tiny], POINTS)[0].verdict is Verdict.none
+    assert paired([tiny, tiny], POINTS)[0].verdict is Verdict.inconclusive  # two have 2/64 twice at the least
+    assert paired([np.zeros(5)], POINTS)[0].verdict is Verdict.inconclusive
+
+
+@pytest.mark.parametrize("seeds", [9, 20])
+def test_sign_flips_are_those_of_scipy(seeds: int) -> None:
+    draws = np.random.default_rng(seeds).normal(0.4, 1, size=(3, seeds)).round(1)
+    more, less = flips(draws, 40_000)
+    for at, (tail, p) in enumerate(itertools.product(("greater", "less"), range(3))):
+        reference = stats.permutation_test(
+            (draws[p],), np.mean, permutation_type="samples", alternative=tail, n_resamples=40_000, rng=at
+        )
+        tolerance = 1e-12 if seeds <= 13 else 0.012
+        assert (more, less)[tail == "less"][p] == pytest.approx(reference.pvalue, abs=tolerance)
+
+
+def test_a_large_family_draws_as_many_sign_flips_as_its_level_takes() -> None:
+    assert (resamples(1, 0.05), resamples(125, 0.05), resamples(300, 0.05)) == (9999, 9999, 23_999)
+    rng = np.random.default_rng(0)
+    found = paired([rng.normal(5, 1, size=16) for _ in range(300)], LOSS)
+    assert {one.verdict for one in found} == {Verdict.worse}
+
+
+@pytest.mark.parametrize(
+    ("metric", "label"),
+    [
+        (POINTS, "within 1 point"),
+        (RATIO, "within 10 %"),
+        (replace(LOSS, margin=0.02), "within 0.02"),
+        (LOSS, "the same"),
+    ],
+)
+def test_the_label_of_an_equivalence_has_the_margin(metric: Metric, label: str) -> None:
+    (found,) = paired([np.zeros(10)], metric)
+    assert (found.verdict, verdict(found)) == (Verdict.none, label)
+
+
 def test_the_margin_of_a_ratio_is_a_factor_either_way() -> None:
     rng = np.random.default_rng(6)
     small = rng.normal(0, 0.02, size=10)
@@ -157,14 +215,28 @@ def test_what_was_cut_off_is_not_called_the_same() -> None:
 
 @pytest.mark.parametrize(("dz", "single", "ten"), [(1.5, 6, 10), (1, 10, 18), (0.5, 34, 58)])
 def test_seeds_needed_are_those_of_the_power_of_the_t_test(dz: float, single: int, ten: int) -> None:
-    """Without a margin: for the difference observed."""
+    """For a difference whose whole interval is beyond the margin: for its end nearer to none."""
     spread = np.array([-1, 1, -1, 1, -1.0])
     draws = spread - spread.mean()
-    draws = draws / draws.std(ddof=1) + dz
-    assert paired([draws], LOSS)[0].seeds_needed == max(single, 6)
-    assert paired([draws] * 10, LOSS)[0].seeds_needed == ten
+    half = stats.t.ppf(0.975, 4) / math.sqrt(5)
+    draws = draws / draws.std(ddof=1) + dz + half
+    small = replace(LOSS, margin=1e-3)
+    assert paired([draws], small)[0].seeds_needed == max(single, 6)
+    assert paired([draws] * 10, small)[0].seeds_needed == ten
     exact = TTestPower().solve_power(effect_size=dz, alpha=0.05, power=0.8)
     assert single == math.ceil(exact)
+
+
+def test_no_number_of_seeds_is_given_where_none_decides() -> None:
+    draws = np.array([0.5, -0.3, 0.2, -0.4, 0.3, 0.1])
+    (loss,) = paired([draws], LOSS)
+    (cut,) = paired([draws], RATIO, cut=[True])
+    (whole,) = paired([draws], RATIO, cut=[False])
+    assert (loss.verdict, loss.seeds_needed, cut.verdict, cut.seeds_needed) == (Verdict.inconclusive, None) * 2
+    assert enough(loss) == "without a margin no number of seeds would show that there is none"
+    assert enough(cut) == "some runs end at the budget, so a larger one or an easier target would tell more"
+    assert enough(whole) == f"about {whole.seeds_needed} seeds would decide it (power 0.8 for a factor of 1.1)"
+    assert paired([np.zeros(5)], LOSS)[0].seeds_needed is None
 
 
 def test_seeds_needed_find_the_margin_or_show_that_there_is_less() -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ablate.analysis import Interaction, Metric, Scale, Verdict, effects
+from ablate.analysis import Effects, Interaction, Metric, Scale, Verdict, effects
 from tests.frames import Levels, grid, noisy
 
 LEVELS: dict[str, list[Any]] = {"norm": ["none", "bn"], "act": ["relu", "sigmoid"], "opt.lr": [0.1, 0.01, 0.001]}
@@ -111,8 +111,8 @@ def test_sets_of_four_with_a_run_missing_are_left_out() -> None:
     frame = noisy(LEVELS, 6, lambda _: 0.5)
     frame = frame.drop(frame[(frame["norm"] == "bn") & (frame["opt.lr"] == 0.01) & (frame["seed"] == 3)].index[0])
     one = next(one for one in effects(frame, list(LEVELS), "val/acc").interactions if one.other_level == 0.01)
-    assert (one.quads, one.quads_planned) == (11, 12)
-    assert "1 set of four runs incomplete and left out." in one.sentence()
+    assert (one.quads, one.quads_planned) == (10, 12)
+    assert "5 of 6 seeds are complete; the others are left out." in one.sentence()
 
 
 def shares_by_sums(frame: pd.DataFrame, factors: list[str]) -> dict[str, float]:
@@ -178,3 +178,30 @@ def test_a_share_reads_as_a_sentence() -> None:
     found = effects(noisy(LEVELS, 5, planted), list(LEVELS), "val/acc").shares
     assert found[0].sentence().endswith(" % of the variance of val/acc.")
     assert found[-1].name == "left"
+
+
+def crossing(relu: float, sigmoid: float) -> Effects:
+    """Return the effects where bn adds ``relu`` with relu and ``sigmoid`` with sigmoid."""
+    levels = {name: LEVELS[name] for name in ("norm", "act")}
+
+    def truth(arm: Levels) -> float:
+        gain = relu if arm["act"] == "relu" else sigmoid
+        return 0.5 + gain if arm["norm"] == "bn" else 0.5
+
+    return effects(noisy(levels, 10, truth, noise=0.004), ["norm", "act"], "val/acc")
+
+
+def test_effects_that_cancel_are_not_called_none() -> None:
+    one = crossing(0.04, -0.04).contrasts[0]
+    assert one.test.equivalent
+    assert (one.test.verdict, one.test.seeds_needed) == (Verdict.inconclusive, None)
+    assert ", averaged over act: inconclusive: opposite effects cancel: see norm×act (10 seeds" in one.sentence()
+
+
+def test_an_effect_that_depends_on_another_factor_says_on_which() -> None:
+    one = crossing(0.04, 0.10).contrasts[0]
+    assert one.test.verdict is Verdict.better
+    assert one.sentence().endswith("It depends on act: see norm×act.")
+    alike = crossing(0.04, 0.04).contrasts[0]
+    assert "depends" not in alike.sentence()
+    assert ", averaged over act: better" in alike.sentence()

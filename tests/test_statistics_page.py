@@ -41,7 +41,8 @@ def runs() -> pd.DataFrame:
         for at, norm in enumerate(("none", "bn")):
             best, steps, loss = numbers[at::2]
             found.append({"norm": norm, "seed": int(seed), "best": best, "steps_to_target": steps, "area": loss})
-    return pd.DataFrame(found)
+    frame = pd.DataFrame(found)
+    return frame.assign(steps_before=frame["steps_to_target"] - 17)
 
 
 def differences(runs: pd.DataFrame, metric: Metric) -> np.ndarray:

@@ -73,9 +73,9 @@ def test_what_was_not_reached_is_reported_and_bounds_the_ratio() -> None:
     assert one.baseline_side.censored == 0
     says = one.sentence()
     assert "Not reached within 150 steps: 20 of 20 runs with norm=bn and 0 of 20 runs with norm=none" in says
-    assert says.endswith("The true ratio is at least that.")
+    assert says.endswith("Without the cut-off the estimate would be at least that.")
     other = norm(planted(4.0, 150), budget=150, baseline={"norm": "bn"})
-    assert other.sentence().endswith("The true ratio is at most that.")
+    assert other.sentence().endswith("Without the cut-off the estimate would be at most that.")
     assert other.test.verdict is Verdict.faster
 
 
@@ -120,7 +120,7 @@ def test_failed_runs_are_not_taken_for_runs_that_did_not_reach_it() -> None:
     frame["status"] = "finished"
     frame.loc[[0, 1], ["status", "steps_to_target"]] = ["failed", None]
     one = norm(frame, budget=1000)
-    assert (one.baseline_side.censored, one.baseline_side.absent, one.pairs) == (0, 2, 18)
+    assert (one.baseline_side.censored, one.baseline_side.absent, one.pairs) == (0, 2, 16)
 
 
 def test_unequal_budgets_add_a_stratified_log_rank_test() -> None:
@@ -156,5 +156,63 @@ def test_an_interaction_of_times_that_were_cut_off_says_so() -> None:
         return {"steps_to_target": time if time <= 160 else None}
 
     (one,) = effects(grid(LEVELS, 10, run), ["norm", "act"], "steps_to_target", budget=160).interactions
-    assert one.reading() == "within the budget, bn speeds up sigmoid more than relu"  # without it, both by the same
-    assert "of 40 runs did not reach the target: times end at the budget" in one.sentence()
+    assert one.test.verdict is Verdict.inconclusive  # without the budget, both by the same
+    assert one.reading() == "whether the effect of norm=bn against norm=none differs between sigmoid and relu is open"
+    assert ": inconclusive: times that end at the budget may explain it (10 seeds" in one.sentence()
+    assert "of 40 runs did not reach the target: their times end at the budget." in one.sentence()
+
+
+def test_an_interaction_that_later_times_would_only_enlarge_is_called() -> None:
+    rng = np.random.default_rng(0)
+    of = {("bn", "sigmoid"): 50, ("none", "sigmoid"): 300}
+
+    def run(arm: Levels, seed: int) -> Levels:
+        time = of.get((arm["norm"], arm["act"]), 100) * 2 ** rng.normal(0, 0.05)
+        return {"steps_to_target": time if time <= 160 else None}
+
+    (one,) = effects(grid(LEVELS, 10, run), ["norm", "act"], "steps_to_target", budget=160).interactions
+    assert (one.test.verdict, one.censored) == (Verdict.faster, (10, 40))
+
+
+def on_grid(time: float, before: float, seeds: int = 10) -> pd.DataFrame:
+    """Return runs of two levels that all get there between the same two points."""
+    value = {"steps_to_target": time, "steps_before": before}
+    return grid({"norm": ["none", "bn"]}, seeds, lambda arm, seed: value)
+
+
+def one_of(frame: pd.DataFrame) -> Contrast:
+    return effects(frame, ["norm"], "steps_to_target", budget=1000).contrasts[0]
+
+
+def test_the_same_interval_is_not_the_same_time() -> None:
+    wide = one_of(on_grid(34, 17))
+    assert (wide.test.slack, wide.test.estimate, wide.test.verdict) == (1.0, 1.0, Verdict.inconclusive)
+    assert wide.test.p_equivalent is wide.test.p_equivalent_flip is wide.test.seeds_needed is None
+    assert "times lie between two validations, so more of them (trainer.validations) would tell more" in wide.sentence()
+    narrow = one_of(on_grid(510, 500))
+    assert narrow.test.slack == pytest.approx(math.log2(1.02))
+    assert narrow.test.verdict is Verdict.none
+    assert one_of(on_grid(34, 17).drop(columns="steps_before")).test.verdict is Verdict.none  # exact times
+
+
+def test_the_margin_of_an_equivalence_is_smaller_by_what_the_grid_leaves_open() -> None:
+    frame = planted(1.0, 1e9, state=2)
+    frame["steps_before"] = frame["steps_to_target"] / np.where(frame["norm"] == "bn", 1.05, 1.02)
+    one = norm(frame, budget=1e9)
+    d = np.array(one.test.differences)
+    room = math.log2(1.1) - math.log2(1.05)
+    error = d.std(ddof=1) / math.sqrt(10)
+    by_hand = max(stats.t.sf((d.mean() + room) / error, 9), stats.t.cdf((d.mean() - room) / error, 9))
+    assert one.test.p_equivalent == pytest.approx(by_hand, abs=1e-12)
+
+
+def test_runs_that_were_there_at_the_first_point_are_counted() -> None:
+    frame = on_grid(17, 0)
+    frame.loc[frame["norm"] == "none", "steps_before"] = 8
+    one = one_of(frame)
+    assert (one.side.first, one.baseline_side.first, one.test.slack) == (10, 0, math.inf)
+    assert one.test.verdict is Verdict.inconclusive
+    assert one.sentence().endswith(
+        "Reached at the first point: 10 of 10 runs with norm=bn and 0 of 10 runs with norm=none; "
+        "more trainer.validations would tell."
+    )

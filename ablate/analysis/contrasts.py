@@ -6,8 +6,10 @@ import itertools
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from ablate.analysis.convergence import Floats
-from ablate.analysis.evidence import Paired
+from ablate.analysis.evidence import Paired, Verdict, withhold
 from ablate.analysis.measure import Metric
 from ablate.analysis.pairing import Differences, Pairing, differences, pair
 from ablate.analysis.table import Ints, Table
@@ -15,6 +17,8 @@ from ablate.analysis.times import Times, logrank
 from ablate.analysis.wording import conclusion, counted, difference, listed, setting
 
 Pairs = Literal["baseline", "all"]
+NAMED = 3
+"""How many of the combinations of other factors that are given up are named."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +29,17 @@ class Side:
     planned: int
     """Runs that the comparison wants: arms times seeds."""
     used: int
-    """Runs in complete pairs."""
+    """Runs in pairs that are used."""
     absent: int
     """Runs that are missing or failed."""
     diverged: int
     """Of the runs that are there."""
+    lost: int
+    """Of the diverged: have no value, so that nothing is compared with them."""
     censored: int | None
     """Of the used: did not reach the target within the common budget; None where nothing is censored."""
+    first: int
+    """Of the used: had reached it when they were first measured."""
     mean: float
     """Of the used: for times the restricted mean, mean(min(T, budget)); else the mean; in the metric's own unit."""
 
@@ -54,12 +62,14 @@ class Contrast:
     side: Side
     baseline_side: Side
     pairs: int
-    """Complete pairs: both runs are there and have a value."""
+    """Pairs that are used: of seeds that are complete, in the cells that are averaged over."""
     pairs_planned: int
     p_logrank: float | None
     """Stratified log-rank, where runs had unequal budgets."""
     notes: tuple[str, ...]
     """What is to be known beside the numbers, a sentence each."""
+    over: tuple[str, ...] = ()
+    """The factors that it is averaged over, all of their levels."""
 
     @property
     def metric(self) -> Metric:
@@ -74,7 +84,10 @@ class Contrast:
 
     def sentence(self) -> str:
         """Return the contrast as a line: the estimate with its interval, the verdict and what it stands on."""
-        return " ".join([f"{self.name}: {difference(self.test)}: {conclusion(self.test)}.", *self.notes])
+        many = len(self.over) > NAMED
+        over = f", averaged over {f'{len(self.over)} factors' if many else listed(self.over)}" if self.over else ""
+        alive = ", among the runs that did not diverge" if self.side.lost or self.baseline_side.lost else ""
+        return " ".join([f"{self.name}: {difference(self.test)}{over}{alive}: {conclusion(self.test)}.", *self.notes])
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +131,7 @@ def finish(one: Contrasted, test: Paired, own: Floats, times: Times | None) -> C
     names = [one.table.levels[one.factor][level] for level in one.levels]
     sides = [_side(one, at, level, own, times) for at, level in enumerate(names)]
     unequal = times is not None and times.unequal
+    test = _survivors(one, test, sides)
     return Contrast(
         one.factor,
         names[0],
@@ -130,7 +144,22 @@ def finish(one: Contrasted, test: Paired, own: Floats, times: Times | None) -> C
         one.found.planned,
         logrank(times, one.pairing, one.found.used) if unequal and times is not None else None,
         tuple(_notes(one, test, sides, times)),
+        one.pairing.over if one.found.kept.all() else (),
     )
+
+
+def _survivors(one: Contrasted, test: Paired, sides: list[Side]) -> Paired:
+    """Return the test without its verdict where that would be of the runs that did not diverge, and mislead: where the
+    better level lost more of them, or where two that lose unlike many would be called the same.
+    """
+    lost, at_baseline = (side.lost for side in sides)
+    better = lost if test.mean * test.metric.sign > 0 else at_baseline
+    if (test.verdict.effect and better > min(lost, at_baseline)) or (
+        test.verdict is Verdict.none and lost != at_baseline
+    ):
+        said = [f"{side.lost} of {side.planned} with {setting(one.factor, side.level)}" for side in sides]
+        return withhold(test, f"runs that diverged have no value, {listed(said)}")
+    return test
 
 
 def _side(one: Contrasted, at: int, level: Any, own: Floats, times: Times | None) -> Side:
@@ -142,7 +171,9 @@ def _side(one: Contrasted, at: int, level: Any, own: Floats, times: Times | None
         used=int(used.sum()),
         absent=int((~one.table.usable[arms]).sum()),
         diverged=int(one.table.diverged[arms].sum()),
+        lost=int((one.table.diverged & ~np.isfinite(own))[arms].sum()),
         censored=int((times.censored & used).sum()) if times else None,
+        first=int((times.first & used).sum()) if times else 0,
         mean=float(own[used].mean()),
     )
 
@@ -152,8 +183,7 @@ def _notes(one: Contrasted, test: Paired, sides: list[Side], times: Times | None
     notes = []
     if test.seeds > 1 and test.constant and test.mean:
         notes.append("The difference is the same in every seed: there is no variance, and the interval has no width.")
-    if one.found.complete < one.found.planned:
-        notes.append(f"{one.found.complete} of {one.found.planned} pairs are complete; the others are left out.")
+    notes += incomplete(one.pairing, one.found, "pair")
     if lost := [f"{side.absent} with {name}" for side, name in zip(sides, names, strict=True) if side.absent]:
         notes.append(f"Runs missing or failed: {listed(lost)}.")
     if lost := [f"{side.diverged} with {name}" for side, name in zip(sides, names, strict=True) if side.diverged]:
@@ -161,8 +191,28 @@ def _notes(one: Contrasted, test: Paired, sides: list[Side], times: Times | None
     if one.pairing.fraction:
         clear = "" if one.pairing.clear else "; this holds if the interactions of the other factors are none"
         notes.append(f"A fraction of the grid: the levels are compared across balanced arms{clear}.")
+    if any(side.first for side in sides):
+        early = [
+            f"{side.first} of {counted(side.used, 'run')} with {name}" for side, name in zip(sides, names, strict=True)
+        ]
+        notes.append(f"Reached at the first point: {listed(early)}; more trainer.validations would tell.")
     if times is not None and any(side.censored for side in sides):
         notes += _censoring(sides, names, times)
+    return notes
+
+
+def incomplete(pairing: Pairing, found: Differences, what: str) -> list[str]:
+    """Return what to say where not all pairs, or sets of four runs, are used: which cells are given up, which seeds."""
+    notes = []
+    if not found.kept.all():
+        kept, lost = np.flatnonzero(found.kept), np.flatnonzero(~found.kept)
+        only = pairing.names[kept[0]] if len(kept) == 1 else f"{len(kept)} of {len(found.kept)} combinations"
+        named = [f"{pairing.names[cell]} ({found.counts[cell]})" for cell in lost[:NAMED]]
+        named += [f"{len(lost) - NAMED} more"] if len(lost) > NAMED else []
+        notes.append(f"Over {only} only: too few seeds have a complete {what} with {listed(named)}.")
+    seeds = found.used.shape[1]
+    if len(found.values) < seeds:
+        notes.append(f"{len(found.values)} of {counted(seeds, 'seed')} are complete; the others are left out.")
     return notes
 
 
@@ -175,7 +225,7 @@ def _censoring(sides: list[Side], names: list[str], times: Times) -> list[str]:
         f"restricted means {sides[0].mean:.4g} and {sides[1].mean:.4g} steps (the ratio averages logarithms)."
     ]
     if not sides[0].censored:
-        notes.append("The true ratio is at most that.")
+        notes.append("Without the cut-off the estimate would be at most that.")
     if not sides[1].censored:
-        notes.append("The true ratio is at least that.")
+        notes.append("Without the cut-off the estimate would be at least that.")
     return notes

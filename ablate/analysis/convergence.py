@@ -45,6 +45,8 @@ class Convergence:
     """Standard deviation of the metric around its trend in the last quarter of training."""
     seconds_per_step: float | None = None
     """Median over the points of the curves."""
+    steps_before: float | None = None
+    """The measured step before ``steps_to_target``, at which it had not been reached; 0 where there was none."""
 
 
 def steps_to_target(steps: Floats, values: Floats, target: float, higher_is_better: bool) -> float | None:
@@ -162,4 +164,5 @@ def convergence(
         gap=behind,
         oscillation=oscillation(steps, metric),
         seconds_per_step=float(np.median(paces)) if len(paces) else None,
+        steps_before=None if time is None else float(steps[steps < time].max(initial=0.0)),
     )

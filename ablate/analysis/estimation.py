@@ -44,8 +44,9 @@ def effects(
 
     ``frame`` has a column for each of the ``factors``, one for the ``seed`` and one for each metric, ours
     (``Sweep.frame()``) or anybody's. A level of None or NaN means that the factor has no meaning in that run; it is
-    then compared within the runs that have it. A column ``status`` may say which runs failed, and it or a column
-    ``diverged`` which diverged. ``metrics`` are columns whose names say which way is better, or ``Metric``.
+    then compared within the runs that have it. Of runs with a column ``status`` those count that are ``finished`` or
+    ``diverged``; a column ``diverged`` may say the latter, too. ``metrics`` are columns whose names say which way is
+    better, or ``Metric``.
 
     ``baseline`` names the level that the others are compared with, by factor (else the first in the frame); with
     ``pairs="all"`` every two levels are compared. ``by="act"`` gives the effects of the other factors within each
@@ -105,10 +106,13 @@ class _Study:
             timed = times(self.table, metric, self.budget) if metric.censored else None
             own = timed.restricted if timed else self.table.column(metric.column)
             values = metric.on_test_scale(own)
-            found += self._contrasts(metric, own, values, timed)
+            compared = self._contrasts(metric, own, values, timed)
             if self.by is None:
-                crossed += self._interactions(metric, values, timed)
+                across = self._interactions(metric, values, timed)
+                compared = [interactions.dependent(one, across) for one in compared]
+                crossed += across
                 portions += shares(self.table, metric, values, self.inestimable)
+            found += compared
         return Effects(
             tuple(found),
             tuple(crossed),
@@ -165,7 +169,8 @@ class _Study:
             unpaired = f"no seed has both with everything else equal and {metric.name} measured"
             self._refuse(f"{a} against {b}{inside}", NEVER if never else unpaired)
         cut = [timed is not None and timed.of(arms).cut(one.pairing, one.found.used) for one, arms in family]
-        tested = paired([one.found.values for one, _ in family], metric, self.confidence, cut)
+        slack = [timed.of(arms).slack(one.pairing, one.found.used, (1, -1)) if timed else 0.0 for one, arms in family]
+        tested = paired([one.found.values for one, _ in family], metric, self.confidence, cut, slack)
         return [
             contrasts.finish(one, test, own[arms], timed.of(arms) if timed else None)
             for (one, arms), test in zip(family, tested, strict=True)
@@ -190,7 +195,8 @@ class _Study:
         simple = [effect for one in family for effect in one.simple()]
         alone = estimates(simple, metric, self.confidence)
         cut = [timed is not None and timed.cut(one.pairing, one.found.used) for one in family]
-        tested = paired([one.found.values for one in family], metric, self.confidence, cut)
+        slack = [timed.slack(one.pairing, one.found.used, interactions.WEIGHTS) if timed else 0.0 for one in family]
+        tested = paired([one.found.values for one in family], metric, self.confidence, cut, slack)
         return [
             interactions.finish(self.table, one, test, (alone[2 * at], alone[2 * at + 1]), timed)
             for at, (one, test) in enumerate(zip(family, tested, strict=True))

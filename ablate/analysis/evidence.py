@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -42,6 +42,11 @@ def called(metric: Metric, mean: float) -> Verdict:
     return Verdict.better if good else Verdict.worse
 
 
+def withhold(one: Paired, why: str) -> Paired:
+    """Return it undecided, because of what its numbers do not show."""
+    return replace(one, verdict=Verdict.inconclusive, withheld=why, seeds_needed=None, needed_for=None)
+
+
 class Estimate(Protocol):
     """A difference with its interval, in the unit of the metric; without one None."""
 
@@ -79,17 +84,24 @@ class Paired:
     """Sign-flip permutation test, two-sided."""
     p_equivalent: float | None
     """Two one-sided t tests against the margin; None without one."""
+    p_equivalent_flip: float | None = None
+    """Two one-sided sign-flip tests against the margin."""
     p_holm: float | None = None
-    """The same three, adjusted by Holm within the family."""
+    """The same four, adjusted by Holm within the family."""
     p_flip_holm: float | None = None
     p_equivalent_holm: float | None = None
+    p_equivalent_flip_holm: float | None = None
     family: int = 1
     """The number of contrasts that the adjustment counts."""
     verdict: Verdict = Verdict.unjudged
     seeds_needed: int | None = None
-    """Where inconclusive: the seeds that would decide it; None for more than 1000."""
+    """Where inconclusive: the seeds that would decide it; None for more than 1000, or where seeds alone would not."""
     cut: bool = False
     """Whether some of the times end at the budget, so that a small difference does not mean that there is none."""
+    slack: float = 0.0
+    """By how much the mean may be off at the worst, on the scale of the test, as times lie between two validations."""
+    withheld: str = ""
+    """Why there is no verdict though the tests would give one, in words."""
     needed_for: float | None = None
     """The size of the difference that these are counted for, on the scale of the test."""
 
@@ -112,6 +124,17 @@ class Paired:
     def high(self) -> float | None:
         """The upper end of the interval in the unit of the metric."""
         return None if self.interval is None else self.metric.in_unit(self.interval[1])
+
+    @property
+    def coarse(self) -> bool:
+        """Whether that alone is as much as the margin."""
+        return self.metric.bound is not None and self.slack >= self.metric.bound
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether both tests show, after Holm, that the difference is smaller than the margin."""
+        adjusted = (self.p_equivalent_holm, self.p_equivalent_flip_holm)
+        return all(p is not None and p <= 1 - self.confidence for p in adjusted)
 
     @property
     def sd(self) -> float | None:

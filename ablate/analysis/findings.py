@@ -74,6 +74,7 @@ class Effects:
                     "p_holm": one.test.p_holm,
                     "p_flip_holm": one.test.p_flip_holm,
                     "p_equivalent_holm": one.test.p_equivalent_holm,
+                    "p_equivalent_flip_holm": one.test.p_equivalent_flip_holm,
                     "p_logrank": one.p_logrank,
                     "family": one.test.family,
                     "verdict": str(one.test.verdict),

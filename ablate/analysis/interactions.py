@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ablate.analysis.contrasts import Pairs, level_pairs
+from ablate.analysis.contrasts import Contrast, Pairs, incomplete, level_pairs
 from ablate.analysis.convergence import Floats
-from ablate.analysis.evidence import Paired, Verdict
+from ablate.analysis.evidence import Paired, Verdict, withhold
 from ablate.analysis.measure import Metric
 from ablate.analysis.pairing import Differences, Pairing, differences, pair
 from ablate.analysis.table import Table
 from ablate.analysis.times import Times
-from ablate.analysis.wording import apart, conclusion, counted, setting, short
+from ablate.analysis.wording import apart, conclusion, counted, listed, setting, short
 
 WEIGHTS = (1, -1, -1, 1)
 """(level at the other level) − (baseline at the other level) − [(level at the other baseline) − (both baselines)]."""
@@ -36,8 +37,10 @@ class Interaction:
     """The effect at ``other_level``, and at ``other_baseline``: to read the direction by, no members of the family."""
     at_baseline: Paired
     quads: int
-    """Complete sets of four runs."""
+    """Sets of four runs that are used."""
     quads_planned: int
+    notes: tuple[str, ...] = ()
+    """What is left out, a sentence each."""
     censored: tuple[int, int] | None = None
     """Of the runs compared: how many did not reach the target, and how many there are."""
 
@@ -62,24 +65,22 @@ class Interaction:
             return f"whether {effect} differs between {here} and {there} is open"
         sign = self.metric.sign
         more, less = self.at_level, self.at_baseline
-        within = "within the budget, " if self.test.cut else ""
         if sign * self.test.mean < 0:
             more, less, here, there = less, more, there, here
         helps, harms = ("speeds up", "slows down") if self.metric.pace else ("helps", "harms")
         if _clear(more, sign) and _clear(less, -sign):
-            return f"{within}{one} {helps} {here} but {harms} {there}"
+            return f"{one} {helps} {here} but {harms} {there}"
         if (sign * less.mean < 0 and not sign * more.mean > 0) or _clear(less, -sign):
-            return f"{within}{one} {harms} {there} more than {here}"
-        return f"{within}{one} {helps} {here} more than {there}"
+            return f"{one} {harms} {there} more than {here}"
+        return f"{one} {helps} {here} more than {there}"
 
     def sentence(self) -> str:
         """Return the interaction as a line."""
-        lost = self.quads_planned - self.quads
-        note = f" {counted(lost, 'set')} of four runs incomplete and left out." if lost else ""
+        note = "".join(f" {one}" for one in self.notes)
         if self.censored and self.censored[0]:
             note += (
                 f" {self.censored[0]} of {counted(self.censored[1], 'run')} did not reach the target: "
-                "times end at the budget, which alone can make effects differ."
+                "their times end at the budget."
             )
         said = conclusion(self.test, "an interaction", "interaction")
         return f"{self.name}: {self.reading()}: {apart(self.test, self.at_level, self.at_baseline)}: {said}.{note}"
@@ -122,6 +123,28 @@ def cross(table: Table, one: str, other: str, pairs: Pairs, values: Floats) -> l
     return found
 
 
+def dependent(one: Contrast, found: Sequence[Interaction]) -> Contrast:
+    """Return a contrast that says which called interactions of its metric its levels are in; of effects that cancel in
+    the average "no effect" is withheld.
+    """
+    mine = (one.factor, one.level, one.baseline)
+    on = {
+        (each.other if (each.factor, each.level, each.baseline) == mine else each.factor): each
+        for each in found
+        if each.metric == one.metric
+        and each.test.verdict.effect
+        and mine in ((each.factor, each.level, each.baseline), (each.other, each.other_level, each.other_baseline))
+    }
+    if not on:
+        return one
+    names = listed([each.name for each in on.values()])
+    if one.test.equivalent or one.test.verdict is Verdict.none:
+        opposite = any(each.at_level.mean * each.at_baseline.mean < 0 for each in on.values())
+        why = "opposite effects cancel" if opposite else "effects that differ average out"
+        return replace(one, test=withhold(one.test, f"{why}: see {names}"))
+    return replace(one, notes=(*one.notes, f"It depends on {listed(list(on))}: see {names}."))
+
+
 def finish(
     table: Table, one: Crossed, test: Paired, simple: tuple[Paired, Paired], times: Times | None = None
 ) -> Interaction:
@@ -133,6 +156,13 @@ def finish(
     if times is not None:
         used = one.pairing.used(one.found.used, times.time.shape)
         cut = (int((times.censored & used).sum()), int(used.sum()))
+        undone = [
+            bool((times.censored & one.pairing.used(one.found.used, used.shape, group)).any())
+            for group, weight in enumerate(WEIGHTS)
+            if weight * test.mean < 0  # longer times of these would bring the difference nearer to none
+        ]
+        if test.verdict.effect and any(undone):
+            test = withhold(test, "times that end at the budget may explain it")
     return Interaction(
         first,
         names[a],
@@ -144,5 +174,6 @@ def finish(
         *simple,
         one.found.complete,
         one.found.planned,
+        tuple(incomplete(one.pairing, one.found, "set of four runs")),
         cut,
     )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ablate.analysis.convergence import Floats
-from ablate.analysis.table import ABSENT, Bools, Ints, Table
+from ablate.analysis.inference import SMOKE
+from ablate.analysis.table import ABSENT, Bools, Ints, Table, label
 
 Cell = tuple[int, ...]
 
@@ -29,6 +30,10 @@ class Pairing:
     """Whether the groups are balanced against one another as a whole, and not arm by arm."""
     clear: bool = True
     """Whether, in a fraction, pairs of the other factors are balanced, too: no interaction of theirs mixes in."""
+    over: tuple[str, ...] = ()
+    """The other factors of which there is more than one level: what is averaged over."""
+    names: tuple[str, ...] = ()
+    """What each cell is called by them: ``act=relu``."""
 
     def groups(self) -> list[Ints]:
         """Return the arms of each group over all cells."""
@@ -68,10 +73,22 @@ def pair(table: Table, groups: Sequence[Bools], compared: Sequence[str]) -> Pair
         alone = _balanced(table, groups, [(at,) for at in shared])
         clear = _balanced(table, groups, list(itertools.combinations(shared, 2)))
         if alone and (clear or len(groups) == 2):
-            return Pairing((tuple(np.flatnonzero(group) for group in groups),), fraction=True, clear=clear)
+            over = tuple(table.factors[at] for at in shared)
+            return Pairing((tuple(np.flatnonzero(group) for group in groups),), fraction=True, clear=clear, over=over)
     if not common:
         return None
-    return Pairing(tuple(tuple(np.array(cells[cell]) for cells in keyed) for cell in common))
+    varied = [(place, at) for place, at in enumerate(shared) if len({cell[place] for cell in common}) > 1]
+    return Pairing(
+        tuple(tuple(np.array(cells[cell]) for cells in keyed) for cell in common),
+        over=tuple(table.factors[at] for _, at in varied),
+        names=tuple(",".join(_level(table, at, cell[place]) for place, at in varied) for cell in common),
+    )
+
+
+def _level(table: Table, at: int, code: int) -> str:
+    """Return ``act=relu``, or ``no norm.eps`` where the factor has no meaning."""
+    factor = table.factors[at]
+    return f"no {factor}" if code == ABSENT else f"{factor}={label(table.levels[factor][code])}"
 
 
 def _balanced(table: Table, groups: Sequence[Bools], margins: Sequence[tuple[int, ...]]) -> bool:
@@ -91,28 +108,51 @@ class Differences:
     """Per-seed differences of one contrast, and what they were made of."""
 
     values: Floats
-    """One per seed that has a complete pair."""
+    """One per seed that is used."""
     complete: int
-    """Comparisons, one per cell and seed, in which every run has a value."""
+    """Comparisons, one per cell and seed, that are used; every run of them has a value."""
     planned: int
     """Cells times seeds."""
     used: Bools
-    """(cells, seeds): which are complete."""
+    """(cells, seeds): which are used: the same cells in every seed."""
+    counts: Ints
+    """(cells,): in how many seeds each is complete."""
     sides: Floats
-    """(groups, seeds): the mean of each group over its complete cells."""
+    """(groups, seeds): the mean of each group over the cells that are used."""
+
+    @property
+    def kept(self) -> Bools:
+        """Which cells are used, (cells,)."""
+        found: Bools = np.array(self.used.any(axis=1))
+        return found
 
 
 def differences(pairing: Pairing, values: Floats, weights: Sequence[int]) -> Differences:
-    """Return the weighted sum of the groups' means in each complete cell, averaged within each seed.
+    """Return the weighted sum of the groups' means in each cell, averaged within each seed over the same cells.
 
     ``values`` (arms, seeds) on the scale of the test; ``weights`` one per group: (1, −1) for a contrast, (1, −1, −1,
-    1) for a contrast of contrasts.
+    1) for a contrast of contrasts. Only seeds are used in which every cell is complete: seeds that average over other
+    cells would have differences of their own, and no effect in common. Where that leaves fewer than five seeds, the
+    cells that are complete in the fewest are given up instead.
     """
     means = pairing.means(values)  # (groups, cells, seeds)
     contrast = np.tensordot(np.array(weights, dtype=float), means, axes=1)  # (cells, seeds)
-    used = np.isfinite(contrast)
-    seeds = used.any(axis=0)
-    count = used.sum(axis=0)[seeds]
-    per_seed = np.where(used, contrast, 0.0).sum(axis=0)[seeds] / count
-    sides = np.where(used, means, 0.0).sum(axis=1)[:, seeds] / count
-    return Differences(per_seed, int(used.sum()), used.size, used, sides)
+    known = np.isfinite(contrast)
+    cells = _kept(known)
+    seeds: Bools = np.array(known[cells].all(axis=0)) if len(cells) else known[0]  # nowhere
+    used = np.zeros_like(known)
+    used[np.ix_(cells, seeds)] = True
+    per_seed = contrast[np.ix_(cells, seeds)].sum(axis=0) / max(1, len(cells))
+    sides = means[:, cells][:, :, seeds].sum(axis=1) / max(1, len(cells))
+    return Differences(per_seed, int(used.sum()), used.size, used, known.sum(axis=1), sides)
+
+
+def _kept(known: Bools) -> Ints:
+    """Return the cells of (cells, seeds) that are to be averaged over: all, if enough seeds have all of them."""
+    counts = known.sum(axis=1)
+    enough = SMOKE if counts.max(initial=0) >= SMOKE else 1
+    order = np.argsort(-counts, kind="stable")
+    for size in range(len(order), 0, -1):
+        if known[order[:size]].all(axis=0).sum() >= enough:
+            return np.sort(order[:size])
+    return order[:0]

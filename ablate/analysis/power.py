@@ -22,21 +22,35 @@ def needed(undecided: list[Paired]) -> list[Paired]:
     Enough to find a difference as large as the margin, or to show that it is smaller where there is none (each of the
     one-sided tests then needs a power of 0.9). Where the whole interval lies beyond the margin, enough to find its end
     nearer to none (Perugini, Gallucci & Costantini 2014, Perspectives on Psychological Science 9): power at the
-    observed difference says no more than its p value (Hoenig & Heisey 2001, The American Statistician 55). Without a
-    margin nothing else is known, and the observed difference it is. Never fewer than the sign-flip test can reach the
-    level with.
+    observed difference says no more than its p value (Hoenig & Heisey 2001, The American Statistician 55). Never fewer
+    than the sign-flip test can reach the level with. No number is given where none decides: without a margin, and
+    where times were cut off or are not known well enough, nothing would be called equal.
     """
+    at = [index for index, one in enumerate(undecided) if decidable(one)]
+    told = list(undecided)
+    for index, one in zip(at, _counted([undecided[index] for index in at]), strict=True):
+        told[index] = one
+    return told
+
+
+def decidable(one: Paired) -> bool:
+    """Return whether more seeds alone would decide a contrast, whichever way."""
+    return one.metric.bound is not None and not one.cut and not one.coarse
+
+
+def _counted(undecided: list[Paired]) -> list[Paired]:
     if not undecided:
         return []
-    bound = undecided[0].metric.bound
+    bound = undecided[0].metric.bound or 0.0
     least = np.array([_least(one, bound) for one in undecided])
+    room = np.array([bound - one.slack for one in undecided])
     with np.errstate(divide="ignore"):
-        sizes = least / np.array([0.0 if one.constant or one.sd is None else one.sd for one in undecided])
+        spread = np.array([0.0 if one.constant or one.sd is None else one.sd for one in undecided])
+        sizes, rooms = least / spread, room / spread
     alpha = (1 - undecided[0].confidence) / undecided[0].family
     find = _seeds(sizes, alpha, POWER, "two-sided")
-    if bound is not None:
-        show = _seeds(sizes, alpha, (1 + POWER) / 2, "larger")
-        find = np.where(least > bound, find, np.maximum(find, show))
+    show = _seeds(rooms, alpha, (1 + POWER) / 2, "larger")
+    find = np.where(least > bound, find, np.maximum(find, show))
     have = np.array([one.seeds for one in undecided])
     needed = np.maximum.reduce([find, np.full_like(find, flips_needed(alpha)), have + 1.0])
     return [
@@ -45,9 +59,9 @@ def needed(undecided: list[Paired]) -> list[Paired]:
     ]
 
 
-def _least(one: Paired, bound: float | None) -> float:
+def _least(one: Paired, bound: float) -> float:
     """Return the size of the difference that seeds are counted for, on the scale of the test."""
-    if bound is None or one.interval is None:
+    if one.interval is None:
         return abs(one.mean)
     low, high = one.interval
     return max(bound, low, -high)

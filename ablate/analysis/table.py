@@ -17,8 +17,8 @@ from ablate.analysis.convergence import Floats
 Ints = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]
 
-NOT_RUN = frozenset({"failed", "interrupted", "missing", "running"})
-"""The words in a column ``status`` that say that a run's values are not to be used."""
+RESULTS = frozenset({"finished", "diverged"})
+"""The words in a column ``status`` that say that a run came to its own end; of any other nothing is used."""
 ABSENT = -1
 """The code of a level that has no meaning in an arm."""
 
@@ -121,7 +121,7 @@ def tabulate(
         rows[one, at] = row
     usable = rows >= 0
     if "status" in frame:
-        usable &= ~frame["status"].astype(str).isin(NOT_RUN).to_numpy()[rows]
+        usable &= frame["status"].astype(str).isin(RESULTS).to_numpy()[rows]
     return Table(frame, tuple(factors), levels, arms.astype(np.intp), tuple(seeds), rows.astype(np.intp), usable)
 
 

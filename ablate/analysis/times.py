@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from ablate.analysis.convergence import Floats
 from ablate.analysis.measure import Metric
 from ablate.analysis.pairing import Pairing
 from ablate.analysis.table import Bools, Table
+
+BEFORE = "steps_before"
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +29,8 @@ class Times:
     """The common budget: the least of all runs."""
     unequal: bool
     """Whether the runs' budgets differ."""
+    before: Floats
+    """The point of the curves before ``time``: the target was reached somewhere between. 0 where there is none."""
 
     @property
     def restricted(self) -> Floats:
@@ -38,6 +43,25 @@ class Times:
         found: Bools = np.isfinite(self.time) & (~self.event | (self.time > self.budget))
         return found
 
+    @property
+    def first(self) -> Bools:
+        """Which runs had reached the target when they were first measured."""
+        found: Bools = self.event & (self.before <= 0)
+        return found
+
+    def slack(self, pairing: Pairing, complete: Bools, weights: Sequence[int]) -> float:
+        """Return by how much the mean difference of log2 may be off, at the worst, as times lie between two points.
+
+        Upwards by the widths, log2(time / before), of the groups that are taken away, downwards by those of the others;
+        the larger of the two, a mean over the complete cells (cells, seeds). Infinite where a run had reached the
+        target when it was first measured.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            widths = np.where(self.event, np.log2(self.time) - np.log2(self.before), 0.0)
+        means = np.where(complete, pairing.means(widths), 0.0).sum(axis=(1, 2)) / complete.sum()  # (groups,)
+        signs = np.array(weights)
+        return float(max(means[signs > 0].sum(), means[signs < 0].sum()))
+
     def cut(self, pairing: Pairing, complete: Bools) -> bool:
         """Return whether any run of the complete cells (cells, seeds) is censored."""
         return bool(self.censored[pairing.used(complete, self.time.shape)].any())
@@ -48,7 +72,7 @@ class Times:
 
     def of(self, arms: Bools) -> Times:
         """Return the times of some arms, with the same common budget."""
-        return Times(self.time[arms], self.event[arms], self.budget, self.unequal)
+        return Times(self.time[arms], self.event[arms], self.budget, self.unequal, self.before[arms])
 
 
 def times(table: Table, metric: Metric, budget: float | str | None = None) -> Times:
@@ -56,7 +80,8 @@ def times(table: Table, metric: Metric, budget: float | str | None = None) -> Ti
 
     ``budget`` is a number for all runs or the column that has each run's own; by default a column ``budget``, or else
     the largest of the column ``steps``. A run that ended before its budget, because it diverged or stopped by itself,
-    will not reach the target any more: it counts as not having reached it within the whole budget.
+    will not reach the target any more: it counts as not having reached it within the whole budget. A column
+    ``steps_before`` has the point of the curves before; without it times are taken to be exact.
     """
     reached = table.column(metric.column)
     if budget is None:
@@ -75,7 +100,9 @@ def times(table: Table, metric: Metric, budget: float | str | None = None) -> Ti
             "give budget=, a number of steps or the column that has each run's."
         )
     least = np.nanmin(np.append(own, np.inf))
-    return Times(np.where(event, reached, own), event, float(least), bool(np.nanmax(np.append(own, -np.inf)) > least))
+    unequal = bool(np.nanmax(np.append(own, -np.inf)) > least)
+    before = table.column(BEFORE) if BEFORE in table.frame else reached
+    return Times(np.where(event, reached, own), event, float(least), unequal, before)
 
 
 def logrank(times: Times, pairing: Pairing, used: Bools) -> float | None:

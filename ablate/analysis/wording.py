@@ -63,27 +63,43 @@ def conclusion(one: Paired, found: str | None = None, noun: str = "effect") -> s
     if one.p_holm is not None and one.p_flip_holm is not None:
         tests += f"; {probability('t test', one.p_holm)}, {probability('sign flips', one.p_flip_holm)}"
         tests += f", Holm over {counted(one.family, 'contrast')}" if one.family > 1 else ""
-    equal = one.p_equivalent_holm is not None and one.p_equivalent_holm <= 1 - one.confidence
     if one.verdict is Verdict.none:
         if one.constant and not one.mean:
             return f"no {noun}: the same in every seed ({tests})"
-        equivalence = "" if one.p_equivalent_holm is None else f"; {probability('equivalence', one.p_equivalent_holm)}"
-        return f"no {noun} beyond {margin(one.metric)} ({tests}{equivalence})"
+        equivalence = max(one.p_equivalent_holm or 0.0, one.p_equivalent_flip_holm or 0.0)
+        return f"no {noun} beyond {margin(one.metric)} ({tests}; {probability('equivalence', equivalence)})"
+    if one.withheld:
+        return f"{one.verdict}: {one.withheld} ({tests})"
     if one.verdict is Verdict.inconclusive:
         return f"inconclusive ({tests}); {enough(one)}"
-    small = f", by less than {margin(one.metric)}" if equal else ""
+    small = f", by less than {margin(one.metric)}" if one.equivalent else ""
     return f"{found or one.verdict}{small} ({tests})"
 
 
+def verdict(one: Paired) -> str:
+    """Return the verdict as labels have it; an equivalence by its margin: ``within 1 point``, ``within 10 %``."""
+    if one.verdict is not Verdict.none:
+        return str(one.verdict)
+    if one.metric.margin is None:
+        return "the same"
+    if one.metric.scale is Scale.ratio:
+        return f"within {100 * (one.metric.margin - 1):.3g} %"
+    return f"within {margin(one.metric)}"
+
+
 def enough(one: Paired) -> str:
-    """Return how many seeds would decide an inconclusive contrast."""
+    """Return how many seeds would decide an inconclusive contrast, or what else would tell more."""
     alpha = 1 - one.confidence
     short_of = ""
     if one.seeds < flips_needed(alpha / one.family):
         over = f" over {counted(one.family, 'contrast')}" if one.family > 1 else ""
         short_of = f"with {one.seeds} seeds sign flips cannot reach {alpha:.2g}{over}; "
-    if one.cut:
-        short_of += "some runs end at the budget, so a larger one or an easier target would tell more; "
+    if one.cut or one.coarse:
+        why = ["some runs end at the budget, so a larger one or an easier target would tell more"] * one.cut
+        why += ["times lie between two validations, so more of them (trainer.validations) would tell more"] * one.coarse
+        return short_of + "; ".join(why)
+    if one.metric.bound is None:
+        return f"{short_of}without a margin no number of seeds would show that there is none"
     if one.seeds_needed is None:
         return f"{short_of}more than {SEEDS_LIMIT} seeds would be needed to decide it"
     size = "" if one.needed_for is None else f" for {amount(one.metric, one.metric.in_unit(one.needed_for))}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from ablate.analysis import Contrast, Metric, Scale
-from ablate.analysis.wording import between, number
+from ablate.analysis.wording import between, number, verdict
 from ablate.figures.chart import FAINT, INK, Chart, grid, logarithmic, styled
 from ablate.figures.palette import COLORS
 
@@ -49,7 +49,7 @@ def better(metric: Metric) -> str:
 def result(one: Contrast) -> str:
     """Return the estimate, its interval and the verdict, to stand at the right."""
     sign = "×" if one.metric.scale is Scale.ratio else ""
-    return f"{number(one.metric, one.test.estimate)}{sign}{between(one.test)}  {one.test.verdict}"
+    return f"{number(one.metric, one.test.estimate)}{sign}{between(one.test)}  {verdict(one.test)}"
 
 
 def _forest(axes: Axes, contrasts: Sequence[Contrast]) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from ablate.analysis import Contrast, Paired, Scale, Verdict
 from ablate.analysis.evidence import Estimate
 from ablate.analysis.unpaired import Unpaired
-from ablate.analysis.wording import between, number
+from ablate.analysis.wording import between, number, verdict
 from ablate.comparison import NOTHING, Comparison, side_by_side
 from ablate.facts import Status
 from ablate.report.run_sheets import mean, steps
@@ -99,7 +99,7 @@ def contrasts_sheet(comparison: Comparison) -> Sheet:
             Cell(estimated(one.test), one.test.estimate),
             Cell(probability(one.test.p_flip_holm), one.test.p_flip_holm),
             Cell(str(one.test.seeds), one.test.seeds),
-            Cell(f"{one.test.verdict}{_needed(one.test)}"),
+            Cell(f"{verdict(one.test)}{_needed(one.test)}"),
         )
         for one in found
     ]
@@ -175,7 +175,7 @@ def estimated(one: Estimate) -> str:
 
 
 def _effect(one: Contrast | None) -> Cell:
-    return Cell(NOTHING) if one is None else Cell(f"{estimated(one.test)}, {one.test.verdict}", one.test.estimate)
+    return Cell(NOTHING) if one is None else Cell(f"{estimated(one.test)}, {verdict(one.test)}", one.test.estimate)
 
 
 def _needed(one: Paired) -> str:

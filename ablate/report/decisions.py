@@ -24,7 +24,8 @@ def decisions(facts: SweepFacts, metric: str) -> list[Table | str]:
     if facts.path:
         told += [
             path_table(facts, metric),
-            "Path: at each step the factor that gains most; change: paired by seed, against the step before.",
+            "Path: at each step the factor that gains most; change: paired by seed, against the step before. "
+            "Selected by these very runs, so that a change is larger than it would be in new ones.",
         ]
     return told
 

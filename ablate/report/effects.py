@@ -12,6 +12,7 @@ from ablate.analysis import Contrast, Effects, Interaction, Share, Verdict
 from ablate.analysis.evidence import Estimate, Paired
 from ablate.analysis.table import label
 from ablate.analysis.wording import between, number, setting
+from ablate.analysis.wording import verdict as verdict_label
 
 _STYLES = {
     Verdict.faster: "green",
@@ -67,7 +68,7 @@ def difference(test: Estimate) -> str:
 def verdict(test: Paired) -> str:
     """Return the verdict in its colour, and how many seeds would decide an open one."""
     style = _STYLES.get(test.verdict)
-    text = f"[{style}]{test.verdict}[/]" if style else str(test.verdict)
+    text = f"[{style}]{verdict_label(test)}[/]" if style else verdict_label(test)
     if test.verdict is Verdict.inconclusive and test.seeds_needed is not None:
         text += f" ({test.seeds_needed})"
     return text

@@ -8,16 +8,21 @@ METHODS = (
     "gives one difference.",
     "Steps to target. The first measured optimizer step at which the validation metric had reached the target. A run "
     "that did not reach it is censored: it counts with the common budget (restricted mean; Royston & Parmar 2013, BMC "
-    "Medical Research Methodology 13:152), and a ratio is then a bound. Times are compared as log2, said as ratios.",
+    "Medical Research Methodology 13:152). Where runs of one side alone are cut off, the ratio is a bound of what it "
+    "would be without; where both are, it may err either way. An interaction that times beyond the budget could undo "
+    "is not called. Times are compared as log2, said as ratios.",
     "The target. A number that was given; or the median best of calibration runs of the baseline arm, less 0.01: their "
     "seeds are none of those compared, so that no compared run has a part in it; or what the best of the compared arms "
     "or every one of them reached, which looks at the compared runs and is said where it is so.",
     "Intervals and tests. Student's t of the seeds' differences, and a sign-flip permutation test of the same; with "
     "Holm's adjustment (1979, Scandinavian Journal of Statistics 6) over all contrasts of a metric, and over all its "
     "interactions. An effect is called if both tests agree. Below five seeds there is no verdict.",
-    "No effect. Two one-sided t tests against the margin (Schuirmann 1987, Journal of Pharmacokinetics and "
-    "Biopharmaceutics 15). A difference that is neither called nor shown to be within the margin is inconclusive; the "
-    "seeds that would decide it are those of a power of 0.8.",
+    "Within the margin. Two one-sided t tests against it (Schuirmann 1987, Journal of Pharmacokinetics and "
+    "Biopharmaceutics 15): of one contrast alone, that its 90 % interval lies within; and sign flips of the "
+    "differences from either margin. Both have to agree, with as many seeds as an effect would take. What is rarer "
+    "than the seeds are many they do not show: of a collapse in one run of thirty, ten seeds mostly see none. A "
+    "difference that is neither called nor shown to be within the margin is inconclusive; the seeds that would decide "
+    "it are those of a power of 0.8.",
     "Interactions. The effect of one factor at a level of another, less the effect at its baseline, within each seed.",
     "Shares of the variance. Eta squared of Type II sums of squares, with factors, pairs of factors and seeds as "
     "blocks; somewhat large for what has no effect if runs are few (Olejnik & Algina 2003, Psychological Methods 8).",

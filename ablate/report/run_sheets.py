@@ -112,7 +112,10 @@ def path_sheet(facts: SweepFacts, metric: str) -> Sheet:
     ]
     heads = ("step", "factor", "from", "to", f"mean {metric}", "change", "failed", "runs saved")
     start = "" if facts.start is None else f" It begins at {facts.start:.4f}."
-    notes = (f"At each step the factor that gains most; change: paired by seed, against the step before.{start}",)
+    notes = (
+        "At each step the factor that gains most; change: paired by seed, against the step before. "
+        f"Selected by these very runs, so that a change is larger than it would be in new ones.{start}",
+    )
     return Sheet("path", "Path", heads, tuple(rows), frozenset({"factor", "from", "to"}), notes if rows else ())
 
 

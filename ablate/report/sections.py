@@ -11,6 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ablate.analysis import Contrast, Interaction, Verdict
+from ablate.analysis.wording import verdict
 from ablate.figures.chart import Chart as Drawing
 from ablate.figures.interactions import MOST
 from ablate.report import run_sheets, sheets
@@ -116,8 +117,8 @@ def findings_section(content: Content) -> Section:
     main = {"steps_to_target", *content.cells, *(name for name in content.frame if str(name).startswith("test/"))}
     told: list[Contrast | Interaction] = [*found.contrasts, *found.interactions]
     for one in told:
-        verdict = one.test.verdict
-        decided = verdict.effect or verdict is Verdict.none
+        said_of = one.test.verdict
+        decided = said_of.effect or said_of is Verdict.none
         place = "" if decided and one.metric.column in main else "On other metrics" if decided else "Undecided"
         said[place].append(finding(one))
     first = said.pop("")
@@ -210,6 +211,5 @@ def finding(one: Contrast | Interaction) -> Finding:
     """Return a contrast or an interaction in words, its verdict in front."""
     if isinstance(one, Interaction):
         return Finding(sheets.crossed(one), "open", one.sentence())
-    verdict = one.test.verdict
     good = "good" if one.test.mean * one.metric.sign > 0 else "bad"
-    return Finding(str(verdict), good if verdict.effect else "open", one.sentence())
+    return Finding(verdict(one.test), good if one.test.verdict.effect else "open", one.sentence())

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ablate.analysis import Contrast, Divergence, Interaction, Metric, Paired, Scale, Share
 from ablate.analysis.table import label
-from ablate.analysis.wording import number, setting
+from ablate.analysis.wording import number, setting, verdict
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def effects_sheet(contrasts: Sequence[Contrast]) -> Sheet:
             Cell(one.name),
             *_estimate(one.test),
             Cell(_counts(one.test.seeds, one.pairs, one.pairs_planned), one.test.seeds),
-            Cell(str(one.test.verdict)),
+            Cell(verdict(one.test)),
         )
         for one in contrasts
     ]
@@ -65,9 +65,7 @@ def interactions_sheet(interactions: Sequence[Interaction]) -> Sheet:
             Cell(amount(one.metric, one.at_level.estimate), one.at_level.estimate),
             Cell(amount(one.metric, one.at_baseline.estimate), one.at_baseline.estimate),
             *_estimate(one.test),
-            Cell(
-                "an interaction" if one.test.verdict.effect else str(one.test.verdict).replace("effect", "interaction")
-            ),
+            Cell(crossed(one)),
         )
         for one in interactions
     ]
@@ -123,8 +121,7 @@ def divergences_sheet(divergences: Sequence[Divergence]) -> Sheet:
 
 def crossed(one: Interaction) -> str:
     """Return the verdict on an interaction in a word or two."""
-    verdict = one.test.verdict
-    return "an interaction" if verdict.effect else str(verdict).replace("effect", "interaction")
+    return "an interaction" if one.test.verdict.effect else verdict(one.test)
 
 
 def amount(metric: Metric, value: float) -> str:
