@@ -107,6 +107,7 @@ def _side(letter: str, name: str, root: Path) -> Side:
 
 def _at(folder: Path, letter: str, name: str) -> Side | None:
     """Return the run, arm or sweep in ``folder``; None where there is none."""
+    folder = folder.resolve()  # "." has neither a name nor parents
     if (folder / "record.json").is_file():
         record = read(folder)
         return Side(letter, name, Sweep(record.facts.arm, folder, [record], []))

@@ -21,10 +21,12 @@ from ablate.analysis.unpaired import unpaired
 from ablate.cli.main import BAD_INPUT, main
 from ablate.comparison import Comparison, compare
 from ablate.errors import ConfigError
+from ablate.facts import Status
 from ablate.report.comparison import document, to_json, to_page
 from ablate.report.comparison_sheets import effects_sheet, settings_sheet
-from ablate.results import Sweep
+from ablate.results import Sweep, open_sweep
 from ablate.sides import sides
+from ablate.sweep_facts import SweepFacts
 from tests.helpers import python
 from tests.recorded import recorded
 
@@ -75,6 +77,17 @@ def test_a_sweep_is_named_by_its_name_or_folder(tmp_path: Path, name: str) -> No
     first, second = sides([name, "other"], OUTPUTS)
     assert first.is_sweep
     assert (first.name, first.arms, second.name) == ("made-up", [BN, NONE], "other")
+
+
+def test_a_folder_is_named_from_within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded(tmp_path, NORM)
+    recorded(tmp_path, NORM | {"act": ["relu"]}, name="other")
+    monkeypatch.chdir(OUTPUTS / "made-up")
+    first, second = sides([".", "../other"], OUTPUTS)
+    assert (first.name, second.name) == ("made-up", "other")
+    monkeypatch.chdir(f"arm-{BN}")
+    assert main(["compare", "seed=0", "seed=1"]) == 0
+    assert sides(["seed=0", "seed=1"], OUTPUTS)[0].home == tmp_path / "outputs" / "made-up"
 
 
 @pytest.mark.parametrize(
@@ -142,6 +155,15 @@ def test_seeds_that_one_side_lacks_are_left_out_and_named(tmp_path: Path) -> Non
     assert "2, 3, 4, 5; the runs of seed 0, 1, 6, 7 are on one side only" in note
 
 
+def test_a_seed_whose_run_failed_is_told_from_one_that_a_side_lacks(tmp_path: Path) -> None:
+    recorded(tmp_path, NORM, failed=[(1, 2)])
+    (note,) = [note for note in compared(BN, NONE).notes if "paired by" in note]
+    assert note.endswith("on both sides, 0, 1, 3, 4, 5; the run of seed 2 of B has no result.")
+    recorded(tmp_path, NORM, seeds=2, failed=[(1, 1)], name="two")
+    told = compared(f"two/arm-{BN}", f"two/arm-{NONE}").notes
+    assert any("the run of seed 1 of B has no result" in note for note in told), told
+
+
 def test_arms_without_a_seed_in_common_are_two_groups(tmp_path: Path) -> None:
     sweep = recorded(tmp_path, NORM)
     reseeded(Sweep("", sweep.folder, sweep.records[6:], []), 10)
@@ -176,6 +198,49 @@ def test_arms_of_one_sweep_have_its_target(tmp_path: Path) -> None:
     found = compared(BN, NONE)
     assert (found.target, found.why_target) == (own.value, f"that of made-up: {own.why}")
     assert (compared(BN, NONE, target=0.7).target, compared(BN, NONE, target=0.7).why_target) == (0.7, "as given")
+
+
+def test_the_target_is_not_looked_for_above_runs_that_were_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = recorded(tmp_path, NORM)
+    for record, name in zip(sweep.records[5:7], ("one", "two"), strict=True):
+        record.folder.rename(tmp_path / name)
+    changed(recorded(tmp_path, {"act": ["relu", "tanh"]}, name="stranger"), act="relu")
+    monkeypatch.setattr("ablate.comparison.open_sweep", lambda folder: pytest.fail(f"{folder} was searched"))
+    found = compared(str(tmp_path / "one"), str(tmp_path / "two"))
+    assert found.why_target.startswith("the best of the compared arms")
+
+
+def test_a_whole_number_given_to_each_sweep_is_their_target(tmp_path: Path) -> None:
+    for name in ("made-up", "other"):
+        sweep = recorded(tmp_path, NORM, name=name)
+        arms = list(dict.fromkeys(record.facts.arm_hash for record in sweep.records))
+        SweepFacts("full", NORM, list(range(6)), arms, target=1).save(sweep.folder)
+    found = compared("made-up", "other")
+    assert (found.target, found.why_target) == (1, "as given to each")
+
+
+def test_arms_that_differ_in_a_version_alone_are_levels_of_a_factor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a folder without ``sweep.json``."""
+    for record in recorded(tmp_path, NORM).records:
+        record.facts.settings, record.facts.arm = {"norm": "bn"}, "norm=bn"
+        record.facts.versions["third-party"] = record.facts.arm_hash
+        record.save()
+    sweep = open_sweep(OUTPUTS / "made-up")
+    assert sweep.factors == ["arm"]
+    (one,) = [one for one in sweep.effects().contrasts if one.metric.column == "best"]
+    assert (one.level, one.baseline, one.test.seeds) == (f"default-{NONE}", f"default-{BN}", 6)
+    assert list(sweep.curves())[:2] == ["arm", "seed"]
+    assert main(["report", "made-up"]) == 0
+    assert main(["report", "made-up", "--format", "json"]) == 0
+    recorded(tmp_path, NORM, name="other")
+    assert compared("other", "made-up").notes
+    found = compared(BN, NONE).notes
+    assert not any("the same run" in note for note in found), found
+    capsys.readouterr()
 
 
 def test_sweeps_are_compared_arm_by_arm_and_effect_by_effect(tmp_path: Path) -> None:
@@ -252,6 +317,58 @@ def test_unequal_budgets_are_told_and_their_mean_losses_not_compared(tmp_path: P
     found = compared(BN, NONE)
     assert {one.metric.column for one in found.contrasts} == {"steps_to_target", "best", "test/acc"}
     assert any("unequal budgets (200 and 400 steps)" in note for note in found.notes)
+
+
+def budgeted(sweep: Sweep, budget: int | None) -> Sweep:
+    for record in sweep.records:
+        record.facts.budget = budget
+        record.save()
+    return sweep
+
+
+def test_a_failed_run_makes_no_budgets_unequal(tmp_path: Path) -> None:
+    budgeted(recorded(tmp_path, NORM, failed=[(1, 2)]), 200)
+    found = compared(BN, NONE)
+    assert not any("unequal budgets" in note for note in found.notes)
+    assert "area" in {one.metric.column for one in found.contrasts}
+
+
+@pytest.mark.parametrize("status", ["finished", "diverged"])
+def test_a_run_that_lost_its_curve_does_not_end_the_comparison(tmp_path: Path, status: str) -> None:
+    sweep = budgeted(recorded(tmp_path, NORM), 200)
+    (sweep.records[3].folder / "metrics.csv").unlink()
+    sweep.records[3].facts.status = Status(status)
+    sweep.records[3].save()
+    (one,) = [one for one in sweep.effects().contrasts if one.metric.column == "steps_to_target"]
+    # one that diverged before it was first measured did not reach the target; of one that finished nobody knows
+    assert (one.pairs, one.side.censored) == ((6, 1) if status == "diverged" else (5, 0))
+    (same,) = [one for one in compared(NONE, BN, target=0.85).contrasts if one.metric.column == "steps_to_target"]
+    assert same.test.differences == pytest.approx(one.test.differences, abs=1e-14)
+
+
+def test_records_of_old_without_a_budget_count_with_their_steps(tmp_path: Path) -> None:
+    sweep = budgeted(recorded(tmp_path, NORM), None)
+    budgeted(Sweep("", sweep.folder, sweep.records[:6], []), 400)
+    found = compared(BN, NONE, target=0.95)
+    (one,) = [one for one in found.contrasts if one.metric.column == "steps_to_target"]
+    times = found.frame.pivot_table("steps_to_target", "seed", "side", dropna=False).astype(float)
+    expected = np.log2(times["B"].fillna(200) / times["A"])
+    assert times["B"].isna().any()
+    assert not (times["A"] > 200).any()
+    assert list(one.test.differences) == pytest.approx(expected.tolist(), abs=1e-12)
+    both = Sweep("", sweep.folder, sweep.records, ["norm"], 0.95).effects(["steps_to_target"]).contrasts[0]
+    assert sorted(np.abs(both.test.differences)) == pytest.approx(sorted(np.abs(expected)), abs=1e-12)
+
+
+def test_what_one_sweep_has_not_measured_yet_is_shown_of_the_other(tmp_path: Path) -> None:
+    for record in recorded(tmp_path, NORM).records:
+        record.facts.test = {}
+        record.save()
+    recorded(tmp_path, TWO | {"act": ["relu"]}, name="other")
+    effects = compared("made-up", "other").effects
+    measured = {side: {one.metric.column for one in told.contrasts} for side, told in effects.items()}
+    assert measured["B"] - measured["A"] == {"test/acc"}
+    assert measured["A"] >= {"steps_to_target", "best", "area"}
 
 
 def test_runs_without_a_result_are_no_comparison(tmp_path: Path) -> None:

@@ -55,6 +55,16 @@ def test_arms_that_have_it_are_told_from_those_that_do_not(
     assert compared(examined(sweep(tmp_path, *dead))) == told
 
 
+def test_an_arm_that_was_not_transferred_has_that_level_too(tmp_path: Path) -> None:
+    """Records have ``init_from`` only where it was set."""
+    made = with_layers(recorded(tmp_path, {"init_from": ["null", "first"]}, seeds=1), {"00000001": 0.71})
+    for record in made.records[:1]:
+        record.facts.settings = {}
+    assert compared(examined(made)) == [
+        "Dead units: in 1 of 2 arms: in all with init_from=first, in none with init_from=null."
+    ]
+
+
 def test_all_faces_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = sweep(tmp_path, 1, 3)
     arms = examined(made)

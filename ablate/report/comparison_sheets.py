@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
@@ -43,7 +44,7 @@ def sides_sheet(comparison: Comparison) -> Sheet:
             Cell(f"{side.name} ({len(side.arms)} arms)" if side.is_sweep else side.name),
             Cell(NOTHING if side.is_sweep else side.arms[0]),
             Cell(str(len(side.sweep.records)), len(side.sweep.records)),
-            Cell(str(side.home)),
+            Cell(_shown(side.home)),
         )
         for side in comparison.sides
     ]
@@ -52,6 +53,11 @@ def sides_sheet(comparison: Comparison) -> Sheet:
     notes = (f"Target of all{aim} ({comparison.why_target}).",)
     heads = ("side", "what", "hash", "runs", "sweep")
     return Sheet("sides", "Sides", heads, tuple(rows), frozenset({"side", "what", "hash", "sweep"}), notes)
+
+
+def _shown(folder: Path) -> str:
+    here = Path.cwd()
+    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
 
 
 def settings_sheet(comparison: Comparison) -> Sheet:
