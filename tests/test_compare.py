@@ -236,8 +236,6 @@ def test_arms_that_differ_in_a_version_alone_are_levels_of_a_factor(
     assert list(sweep.curves())[:2] == ["arm", "seed"]
     assert main(["report", "made-up"]) == 0
     assert main(["report", "made-up", "--format", "json"]) == 0
-    recorded(tmp_path, NORM, name="other")
-    assert compared("other", "made-up").notes
     found = compared(BN, NONE).notes
     assert not any("the same run" in note for note in found), found
     capsys.readouterr()
@@ -481,6 +479,24 @@ def test_the_terminal_has_all_of_it_in_a_hundred_columns(tmp_path: Path, capsys:
         assert max(map(len, out.splitlines())) <= 100
         for words in ("What differs", "How they came out", "Contrasts, paired by seed", "B against A", "…"):
             assert (words in out) == (words != "…"), out
+
+
+@pytest.mark.parametrize("diverged", [6, 1])
+def test_the_side_is_shown_however_little_room_there_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], diverged: int
+) -> None:
+    sweep = recorded(tmp_path, NORM)
+    for record in sweep.records[6 : 6 + diverged]:
+        record.facts.status = Status.diverged
+        record.save()
+    assert main(["compare", BN, NONE]) == 0
+    table = capsys.readouterr().out.partition("How they came out")[2].partition("Means over")[0]
+    assert max(map(len, table.splitlines())) <= 100
+    assert re.search(r"^ side ", table, re.MULTILINE), table
+    told = "6 diverged" if diverged == 6 else "5 finished, 1 diverged"
+    assert re.search(rf"^ B +{told} ", table, re.MULTILINE), table
+    assert "No room here for: seconds" in table
+    assert [line[:3] for line in table.splitlines() if line.startswith((" A ", " B "))] == [" A ", " B "]
 
 
 class Tags(HTMLParser):

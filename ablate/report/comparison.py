@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 from rich import box
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -42,6 +43,9 @@ from ablate.report.style import console
 SCHEMA = 1
 _HEAD = 12
 """A head of a column of numbers is broken beyond so many letters."""
+_SPARED = ("final ", "area ", "seconds")
+"""The figures that are left out where there is no room, the last first."""
+_ANY = 10_000
 SAME = "Nothing differs in the settings."
 
 
@@ -54,7 +58,7 @@ def print_comparison(comparison: Comparison) -> None:
         for arm, rows in groupby(sheet.rows, key=lambda row: row[0].text if arms else ""):
             if arms:  # there is no room for it beside the numbers
                 out.print(escape(f"\n{arm}"), soft_wrap=True)
-            out.print(_table(sheet, [row[arms:] for row in rows], sheet.heads[arms:]))
+            out.print(_fitting(sheet, [row[arms:] for row in rows], sheet.heads[arms:], out))
         for note in sheet.notes:
             out.print(escape(note))
         if sheet.name == "sides" and not comparison.settings:
@@ -64,10 +68,30 @@ def print_comparison(comparison: Comparison) -> None:
         out.print(f"[yellow]{escape(note)}[/]")
 
 
+def _fitting(sheet: Sheet, rows: Sequence[Sequence[Cell]], heads: Sequence[str], out: Console) -> Table:
+    """Return the table without those of the figures that there is no room for; they are named beneath."""
+    kept, dropped = list(range(len(heads))), []
+    for last in [at for at, head in enumerate(heads) if head.startswith(_SPARED)][::-1]:
+        table = _table(sheet, [[row[at] for at in kept] for row in rows], [heads[at] for at in kept])
+        if (
+            sheet.name != "figures"
+            or out.measure(table, options=out.options.update(max_width=_ANY)).maximum <= out.width
+        ):
+            break
+        kept.remove(last)
+        dropped.append(heads[last])
+    table = _table(sheet, [[row[at] for at in kept] for row in rows], [heads[at] for at in kept])
+    if dropped:
+        table.caption, table.caption_justify = f"No room here for: {', '.join(dropped)}.", "left"
+    return table
+
+
 def _table(sheet: Sheet, rows: Sequence[Sequence[Cell]], heads: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for head in heads:
-        if head in sheet.words:
+        if head == "side":  # one letter, the last thing to give up where there is no room
+            table.add_column(head, no_wrap=True, min_width=len(head))
+        elif head in sheet.words:
             table.add_column(escape(head), overflow="fold")
         else:
             lines = head.rsplit(" ", 1) if len(head) > _HEAD else [head]
