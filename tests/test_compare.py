@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from scipy import stats
 
 import ablate
 from ablate.analysis import Metric, Scale, Verdict
-from ablate.analysis.unpaired import unpaired
+from ablate.analysis.unpaired import _judged, unpaired
 from ablate.cli.main import BAD_INPUT, main
 from ablate.comparison import Comparison, compare
 from ablate.errors import ConfigError
@@ -437,6 +438,57 @@ def test_times_of_two_groups_are_ratios_cut_at_the_budget() -> None:
     assert (one.censored, one.means) == ((1, 0), (600.0, 150.0))
     _, (refusal,) = unpaired(frame.assign(time=np.nan), "side", [time], baseline="A", budget=800)
     assert "no run reached the target" in refusal.sentence()
+
+
+TIME = Metric("time", False, Scale.ratio, 1.1, pace=True, censored=True)
+
+
+def test_times_are_cut_at_the_budget_that_all_arms_have_in_common() -> None:
+    short = groups([0.1, 0.2], [0.4, np.nan]).assign(arm="a", budget=500)
+    long = groups([0.1, 0.2], [0.7, np.nan]).assign(arm="b", budget=800)
+    found, _ = unpaired(pd.concat([short, long]), "side", [TIME], baseline="A", by="arm")
+    assert [one.means[0] for one in found] == [(400 + 500) / 2, (500 + 500) / 2]
+    assert [one.censored for one in found] == [(1, 0), (2, 0)]
+
+
+def test_only_where_neither_group_reached_it_is_there_nothing_to_compare() -> None:
+    never = groups([0.1, 0.2], [np.nan, np.nan])
+    (one,), refused = unpaired(never, "side", [TIME], baseline="A", budget=800)
+    assert (one.means, one.censored, refused) == ((800, 150), (2, 0), [])
+
+
+def test_two_constant_groups_are_the_same_or_differ_without_doubt() -> None:
+    (one,), _ = unpaired(groups([0.5] * 5, [0.5] * 5), "side", [ACCURACY], baseline="A")
+    assert (one.p, one.p_permutation, one.verdict) == (1.0, 1.0, Verdict.inconclusive)
+    (two,), _ = unpaired(groups([0.5] * 5, [0.75] * 5), "side", [ACCURACY], baseline="A")
+    assert (two.p, two.verdict) == (0.0, Verdict.better)
+
+
+def test_both_tests_are_adjusted_by_holm_over_the_contrasts_of_a_metric() -> None:
+    frame = groups([0.5, 0.52, 0.58, 0.51, 0.6], [0.7, 0.9, 0.65, 0.72, 0.71])
+    near = frame.assign(arm="b", **{"val/acc": frame["val/acc"] - 0.1 * (frame["side"] == "B")})
+    one, two = unpaired(pd.concat([frame.assign(arm="a"), near]), "side", [ACCURACY], baseline="A", by="arm")[0]
+    assert one.p is not None
+    assert two.p is not None
+    assert one.p_permutation is not None
+    assert two.p_permutation is not None
+    assert (one.family, two.family) == (2, 2)
+    assert one.p < two.p
+    assert one.p_permutation < two.p_permutation
+    assert (one.p_holm, two.p_holm) == (2 * one.p, max(2 * one.p, two.p))
+    assert (one.p_permutation_holm, two.p_permutation_holm) == pytest.approx(
+        (2 * one.p_permutation, max(2 * one.p_permutation, two.p_permutation)), abs=1e-15
+    )
+
+
+@pytest.mark.parametrize(("p", "permuted"), [(0.001, 0.2), (0.2, 0.001), (None, 0.001), (0.001, None)])
+def test_an_effect_without_both_tests_is_none(
+    monkeypatch: pytest.MonkeyPatch, p: float | None, permuted: float | None
+) -> None:
+    (one,), _ = unpaired(groups([0.5] * 5, [0.75] * 5), "side", [ACCURACY], baseline="A")
+    monkeypatch.setattr("ablate.analysis.unpaired.holm", lambda values: values)
+    (judged,) = _judged([replace(one, p=p, p_permutation=permuted)])
+    assert judged.verdict is Verdict.inconclusive
 
 
 def test_a_group_without_a_value_is_refused_by_name() -> None:
