@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ablate.atomic import write_atomically
+from ablate.designs.apart import is_apart
 from ablate.designs.calibration import AUTO, Calibrated
 from ablate.designs.step import Step
 from ablate.errors import DamageWarning
@@ -109,6 +110,12 @@ class SweepFacts:
     def save(self, folder: Path) -> None:
         """Write ``sweep.json`` into the sweep's ``folder``."""
         write_atomically(folder / "sweep.json", json.dumps(asdict(self), indent=2) + "\n")
+
+
+def sweep_folders(root: Path) -> list[Path]:
+    """Return the folders in ``root`` of the sweeps that have a run, but for runs that no sweep reports."""
+    found = sorted({path.parents[2] for path in root.glob("*/*/seed=*/record.json")})
+    return [folder for folder in found if not is_apart(folder.name)]
 
 
 def _known(of: type[T], content: dict[str, Any]) -> T:
