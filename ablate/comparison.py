@@ -8,24 +8,28 @@ numbers say stands in ``notes``.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from ablate import analysis
 from ablate.analysis import Contrast, Effects, Metric
+from ablate.analysis.findings import Refusal
 from ablate.analysis.table import NOT_RUN, is_absent, label
 from ablate.analysis.unpaired import Unpaired, unpaired
 from ablate.designs.calibration import AUTO
 from ablate.errors import ConfigError
+from ablate.facts import FAILURES
 from ablate.record import Record, find
 from ablate.results import Sweep, open_sweep
 from ablate.sides import Side
 
 NOTHING = "–"
 VERSION = "version of "
+_SIDE = re.compile(r"\bside=([A-Z])\b")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +91,7 @@ def compare(sides: Sequence[Side], target: float | None = None) -> Comparison:
         effects = {side.letter: _effects(side, target, metrics) for side in sides}
         _refuse_strangers(sides, groups, effects)
         if not groups:
-            notes.append("They have no arm in common: only the effects of their factors stand side by side.")
+            notes.append("The sweeps have no arm in common: only the effects of their factors stand side by side.")
     frame, curves = everything.iloc[:0].assign(side=""), merged.curves().iloc[:0].assign(side="")
     if groups:
         aim = AUTO if target is None else target
@@ -241,7 +245,7 @@ def _listed(values: Any) -> str:
 
 def _cautions(sides: Sequence[Side], settings: Mapping[str, Sequence[str]]) -> list[str]:
     """Return what has to be known before anything is compared."""
-    notes = [f"{side.letter} has no run with a result yet." for side in sides if not side.done]
+    notes = [_nothing(side) for side in sides if not side.done]
     arms = not sides[0].is_sweep
     if arms and not set(settings) - {"seed"}:
         notes.append("The settings are the same on all sides: runs of one seed are the same run.")
@@ -250,6 +254,17 @@ def _cautions(sides: Sequence[Side], settings: Mapping[str, Sequence[str]]) -> l
         if arms and "data" in own:
             notes.append("So there is no contrast: a difference between data sets is none between techniques.")
     return notes
+
+
+def _nothing(side: Side) -> str:
+    if all(record.status in FAILURES for record in side.sweep.records):
+        return f"Every run of {side.letter} failed." if len(side.seeds) > 1 else f"The run of {side.letter} failed."
+    return f"{side.letter} has no run with a result yet."
+
+
+def in_words(sentence: str) -> str:
+    """Return a sentence of the analysis, to which the sides are levels and the arms are too, as people say it."""
+    return _SIDE.sub(r"\1", sentence.replace("with side=", "of side=")).replace(" within arm=", " in ")
 
 
 def _pairs(one: set[int], other: set[int]) -> bool:
@@ -297,13 +312,17 @@ def _contrasts(
         unlike += [groups] * (groups["side"].nunique() > 1)
     contrasts: list[Contrast] = []
     apart_found: list[Unpaired] = []
+    refused: list[Refusal] = []
     if paired:
         factors = ["side", *([by] if by else [])]
-        told = analysis.effects(pd.concat(paired), factors, metrics, baseline={"side": first}, by=by)
-        contrasts += told.contrasts
-        notes += [one.sentence() for one in told.divergences]
-        notes += [one.sentence() for one in told.refused]
+        for metric in metrics:
+            told = analysis.effects(pd.concat(paired), factors, [metric], baseline={"side": first}, by=by)
+            contrasts += told.contrasts
+            notes += [in_words(one.sentence()) for one in told.divergences]
+            named = ((f"{metric.name} of {effect}" for effect in one.effects) for one in told.refused)
+            refused += [replace(one, effects=tuple(effects)) for one, effects in zip(told.refused, named, strict=True)]
     if unlike:
-        apart_found, refused = unpaired(pd.concat(unlike), "side", metrics, baseline=first, by=by)
-        notes += [one.sentence() for one in refused]
-    return contrasts, apart_found, notes
+        apart_found, apart_refused = unpaired(pd.concat(unlike), "side", metrics, baseline=first, by=by)
+        refused += apart_refused
+    notes += [in_words(one.sentence()) for one in refused]
+    return contrasts, apart_found, list(dict.fromkeys(notes))

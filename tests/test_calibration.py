@@ -111,7 +111,8 @@ def test_reported_tuning_and_calibration_seeds_are_disjoint(reported: str) -> No
     assert made.tuning is not None
     used = [*made.seeds, *made.tuning.seeds, *made.calibration.seeds]
     assert len(used) == len(set(used)) == 5 + 3 + RUNS
-    (calibration,) = (each for each in Rounds(plan("norm=bn,none", f"seed={reported}")) if "calibration" in each.title)
+    calibration = next(iter(Rounds(plan("norm=bn,none", f"seed={reported}"))))
+    assert "calibration" in calibration.title
     assert {run.config.seed for run in calibration.runs}.isdisjoint(made.seeds)
 
 

@@ -104,6 +104,9 @@ def test_a_folder_is_named_from_within(tmp_path: Path, monkeypatch: pytest.Monke
         ([BN] * 27, ["at most 26, not 27"]),
         ([BN, NONE, "--nope"], ["--nope", "no such flag"]),
         ([BN, NONE, "--html"], ["--html needs a file"]),
+        ([BN, NONE, "--html", "."], ["--html .: this is no file"]),
+        ([BN, NONE, "--html", f"outputs/made-up/arm-{BN}/seed=0/record.json/page.html"], ["--html", "another file"]),
+        ([BN, NONE, "--json=3"], ["--json takes no value"]),
         ([BN, NONE, "target=much"], ["target=much", "a number"]),
         ([BN, NONE, "output_dir=elsewhere"], ["in elsewhere", "Sweeps there: none"]),
     ],
@@ -116,6 +119,14 @@ def test_bad_input_is_one_sentence(
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert all(word in told for word in words), told
+
+
+def test_only_sweeps_are_listed_as_such(tmp_path: Path) -> None:
+    for name in ("made-up", "made-up-tuning", "made-up-calibration"):
+        recorded(tmp_path, NORM, seeds=1, name=name)
+    (tmp_path / "outputs" / "stranger").mkdir()
+    with pytest.raises(ConfigError, match=r"Sweeps there: made-up; "):
+        sides([BN, "nothing-like-it"], OUTPUTS)
 
 
 # What is compared
@@ -210,7 +221,7 @@ def test_the_target_is_not_looked_for_above_runs_that_were_copied(
     changed(recorded(tmp_path, {"act": ["relu", "tanh"]}, name="stranger"), act="relu")
     monkeypatch.setattr("ablate.comparison.open_sweep", lambda folder: pytest.fail(f"{folder} was searched"))
     found = compared(str(tmp_path / "one"), str(tmp_path / "two"))
-    assert found.why_target.startswith("the best of the compared arms")
+    assert found.why_target.startswith("the best median of the compared arms")
 
 
 def test_a_whole_number_given_to_each_sweep_is_their_target(tmp_path: Path) -> None:
@@ -261,7 +272,7 @@ def test_sweeps_without_an_arm_in_common_show_their_effects(tmp_path: Path) -> N
     found = compared("made-up", "other")
     assert (found.arms, found.contrasts, found.unpaired) == ([], [], [])
     assert len(effects_sheet(found).rows) == 4
-    assert "They have no arm in common: only the effects of their factors stand side by side." in found.notes
+    assert "The sweeps have no arm in common: only the effects of their factors stand side by side." in found.notes
     assert json.loads(to_json(found))["common"] == []
     assert "Effects side by side" in to_page(found)
 
@@ -379,7 +390,7 @@ def test_runs_without_a_result_are_no_comparison(tmp_path: Path) -> None:
 def test_a_side_without_a_result_is_told(tmp_path: Path) -> None:
     recorded(tmp_path, NORM, seeds=2, failed=[(0, 0), (0, 1)])
     found = compared(BN, NONE)
-    assert "A has no run with a result yet." in found.notes
+    assert "Every run of A failed." in found.notes
     assert (found.contrasts, found.unpaired) == ([], [])
 
 
@@ -497,6 +508,29 @@ def test_a_group_without_a_value_is_refused_by_name() -> None:
 
 
 # Its faces
+
+
+def test_what_cannot_be_contrasted_is_told_by_metric_and_side(tmp_path: Path) -> None:
+    sweep = recorded(tmp_path, NORM)
+    for record in sweep.records[6:]:
+        record.facts.test = {}
+        record.save()
+    told = [note for note in compared(BN, NONE).notes if note.startswith("Not estimated")]
+    assert told == [
+        "Not estimated: test/acc of B against A: no seed has both with everything else equal and test/acc measured.",
+    ]
+
+
+@pytest.mark.parametrize("apart", [0, 10])
+def test_sides_and_arms_are_called_as_in_the_tables(tmp_path: Path, apart: int) -> None:
+    recorded(tmp_path, NORM)
+    reseeded(recorded(tmp_path, NORM, name="other"), apart)
+    for found in (compared("made-up", "other"), compared(f"made-up/arm-{BN}", f"other/arm-{NONE}")):
+        told = document(found)
+        sentences = [one["sentence"] for one in (*told["contrasts"], *told["unpaired"])]
+        assert sentences
+        assert all(one.startswith("B against A") for one in sentences)
+        assert not [one for one in (*sentences, *told["notes"]) if "side=" in one or " arm=" in one]
 
 
 def keys(value: Any) -> set[str]:

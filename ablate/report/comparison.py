@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -20,7 +21,7 @@ from rich.text import Text
 from ablate.analysis import bands
 from ablate.analysis.table import label
 from ablate.analysis.unpaired import Unpaired
-from ablate.comparison import Comparison
+from ablate.comparison import Comparison, in_words
 from ablate.figures.curves import curves as curve_plot
 from ablate.figures.effects import effects as effect_plot
 from ablate.report.charts import curve_charts, effect_charts
@@ -124,10 +125,10 @@ def to_page(comparison: Comparison) -> str:
 
 
 def _findings(comparison: Comparison) -> list[Finding]:
-    found = [finding(one) for one in comparison.contrasts]
+    found = [replace(finding(one), sentence=in_words(one.sentence())) for one in comparison.contrasts]
     for one in comparison.unpaired:
         good = "good" if one.mean * one.metric.sign > 0 else "bad"
-        found.append(Finding(str(one.verdict), good if one.verdict.effect else "open", one.sentence()))
+        found.append(Finding(str(one.verdict), good if one.verdict.effect else "open", in_words(one.sentence())))
     return found
 
 
@@ -202,7 +203,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
             "differing": {key: dict(zip(letters, values, strict=True)) for key, values in comparison.settings.items()},
             "common": comparison.arms,
             "runs": comparison.frame.to_dict("records"),
-            "contrasts": [contrast(one) for one in comparison.contrasts],
+            "contrasts": [contrast(one) | {"sentence": in_words(one.sentence())} for one in comparison.contrasts],
             "unpaired": [_unpaired(one) for one in comparison.unpaired],
             "effects": {
                 letter: [contrast(one) for one in found.contrasts] for letter, found in comparison.effects.items()
@@ -238,5 +239,5 @@ def _unpaired(one: Unpaired) -> dict[str, Any]:
         "p_permutation_holm": one.p_permutation_holm,
         "family": one.family,
         "verdict": one.verdict,
-        "sentence": one.sentence(),
+        "sentence": in_words(one.sentence()),
     }
