@@ -185,14 +185,12 @@ def _groups(sides: Sequence[Side]) -> tuple[list[Group], list[str]]:
             hashes.setdefault((side.letter, identity), set()).add(record.facts.arm_hash)
     shared = {key: own for key, own in arms.items() if len(own) > 1 and sides[0].letter in own}
     found: list[Group] = []
-    notes, names = [], set()
+    notes = []
     for identity, own in shared.items():
-        name = next(iter(own.values())).common
-        name = name if name not in names else f"{name} ({min(hashes[sides[0].letter, identity])})"
+        name = own[sides[0].letter].common
         if twice := [letter for letter in own if len(hashes[letter, identity]) > 1]:
             notes.append(f"{name} is in {twice[0]} twice, with options of different versions: left out. Name the arms.")
             continue
-        names.add(name)
         found += [Group(one.side, name, one.records) for one in own.values()]
     return found, notes
 
