@@ -8,24 +8,28 @@ numbers say stands in ``notes``.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from ablate import analysis
 from ablate.analysis import Contrast, Effects, Metric
+from ablate.analysis.findings import Refusal
 from ablate.analysis.table import RESULTS, is_absent, label
 from ablate.analysis.unpaired import Unpaired, unpaired
 from ablate.designs.calibration import AUTO
 from ablate.errors import ConfigError
-from ablate.record import Record
+from ablate.facts import FAILURES
+from ablate.record import Record, find
 from ablate.results import Sweep, open_sweep
 from ablate.sides import Side
 
 NOTHING = "–"
 VERSION = "version of "
+_SIDE = re.compile(r"\bside=([A-Z])\b")
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +88,10 @@ def compare(sides: Sequence[Side], target: float | None = None) -> Comparison:
     notes += twice
     effects: dict[str, Effects] = {}
     if sides[0].is_sweep:
-        effects = {side.letter: _aimed(side, target).effects(metrics) for side in sides}
+        effects = {side.letter: _effects(side, target, metrics) for side in sides}
         _refuse_strangers(sides, groups, effects)
         if not groups:
-            notes.append("They have no arm in common: only the effects of their factors stand side by side.")
+            notes.append("The sweeps have no arm in common: only the effects of their factors stand side by side.")
     frame, curves = everything.iloc[:0].assign(side=""), merged.curves().iloc[:0].assign(side="")
     if groups:
         aim = AUTO if target is None else target
@@ -96,7 +100,7 @@ def compare(sides: Sequence[Side], target: float | None = None) -> Comparison:
             pd.concat([_of(one, table(part)) for one, part in parts]) for table in (Sweep.frame, Sweep.curves)
         )
     frame, curves = frame.reset_index(drop=True), curves.reset_index(drop=True)
-    if frame["budget"].nunique(dropna=False) > 1:
+    if frame["budget"].nunique() > 1:
         metrics = [one for one in metrics if one.column != "area"]
         budgets = sorted({int(steps) for steps in frame["budget"].dropna()})
         notes.append(
@@ -131,22 +135,38 @@ def _target(sides: Sequence[Side], merged: Sweep, given: float | None) -> tuple[
     """Return the one target for all sides, and where it comes from."""
     if given is not None:
         return given, "as given"
-    homes = {record.folder.resolve().parents[1] for record in merged.records}
-    if len(homes) == 1 and (home := homes.pop()).is_dir():
-        found = open_sweep(home).target()
-        return found.value, f"that of {home.name}: {found.why}"
+    if (whole := _whole(merged.records)) is not None:
+        found = whole.target()
+        return found.value, f"that of {whole.name}: {found.why}"
     own = {side.sweep.facts.target for side in sides}
-    if len(own) == 1 and isinstance(value := own.pop(), float):
+    if len(own) == 1 and not isinstance(value := own.pop(), str):
         return value, "as given to each"
     found = merged.target()
     return found.value, found.why
 
 
-def _aimed(side: Side, target: float | None) -> Sweep:
+def _whole(records: Sequence[Record]) -> Sweep | None:
+    """Return the one sweep that all the records are from; None where there is none, or it is not in its place."""
+    homes = {record.folder.resolve().parents[1] for record in records}
+    home = homes.pop()
+    if homes:
+        return None
+    if (home / "sweep.json").is_file():
+        return open_sweep(home)
+    arms = {path.parents[1] for path in home.glob("*/seed=*/record.json")}
+    there = [record for arm in sorted(arms) for record in find(arm)[0]]
+    own = {record.folder.resolve() for record in records} <= {record.folder for record in there}
+    return Sweep(home.name, home, there, []) if own else None
+
+
+def _effects(side: Side, target: float | None, metrics: Sequence[Metric]) -> Effects:
+    """Return the effects within a sweep at the target of all, on those of the metrics that it has measured."""
     sweep = side.sweep
     labels = {record.facts.arm_hash: sweep.label(record) for record in sweep.records}
     aim = AUTO if target is None else target
-    return Sweep(sweep.name, sweep.folder, sweep.records, sweep.factors, aim, labels, facts=sweep.facts)
+    aimed = Sweep(sweep.name, sweep.folder, sweep.records, sweep.factors, aim, labels, facts=sweep.facts)
+    own = {one.column for one in aimed.metrics()}
+    return aimed.effects([one for one in metrics if one.column in own])
 
 
 def _groups(sides: Sequence[Side]) -> tuple[list[Group], list[str]]:
@@ -165,14 +185,12 @@ def _groups(sides: Sequence[Side]) -> tuple[list[Group], list[str]]:
             hashes.setdefault((side.letter, identity), set()).add(record.facts.arm_hash)
     shared = {key: own for key, own in arms.items() if len(own) > 1 and sides[0].letter in own}
     found: list[Group] = []
-    notes, names = [], set()
+    notes = []
     for identity, own in shared.items():
-        name = next(iter(own.values())).common
-        name = name if name not in names else f"{name} ({min(hashes[sides[0].letter, identity])})"
+        name = own[sides[0].letter].common
         if twice := [letter for letter in own if len(hashes[letter, identity]) > 1]:
             notes.append(f"{name} is in {twice[0]} twice, with options of different versions: left out. Name the arms.")
             continue
-        names.add(name)
         found += [Group(one.side, name, one.records) for one in own.values()]
     return found, notes
 
@@ -225,9 +243,9 @@ def _listed(values: Any) -> str:
 
 def _cautions(sides: Sequence[Side], settings: Mapping[str, Sequence[str]]) -> list[str]:
     """Return what has to be known before anything is compared."""
-    notes = [f"{side.letter} has no run with a result yet." for side in sides if not side.done]
+    notes = [_nothing(side) for side in sides if not side.done]
     arms = not sides[0].is_sweep
-    if arms and not [key for key in settings if key != "seed" and not key.startswith(VERSION)]:
+    if arms and not set(settings) - {"seed"}:
         notes.append("The settings are the same on all sides: runs of one seed are the same run.")
     if own := [key for key in settings if key == "data" or key.startswith("data.")]:
         notes.append(f"The sides do not have the same data: they differ in {', '.join(own)}.")
@@ -236,10 +254,25 @@ def _cautions(sides: Sequence[Side], settings: Mapping[str, Sequence[str]]) -> l
     return notes
 
 
+def _nothing(side: Side) -> str:
+    if all(record.status in FAILURES for record in side.sweep.records):
+        return f"Every run of {side.letter} failed." if len(side.seeds) > 1 else f"The run of {side.letter} failed."
+    return f"{side.letter} has no run with a result yet."
+
+
+def in_words(sentence: str) -> str:
+    """Return a sentence of the analysis, to which the sides are levels and the arms are too, as people say it."""
+    return _SIDE.sub(r"\1", sentence.replace("with side=", "of side=")).replace(" within arm=", " in ")
+
+
 def _pairs(one: set[int], other: set[int]) -> bool:
     """Say whether two sides are compared seed by seed: by one pair alone only where two groups would say no more."""
     shared = len(one & other)
     return shared > 1 or (shared == 1 and min(len(one), len(other)) == 1)
+
+
+def _seeds(runs: pd.DataFrame) -> dict[str, set[int]]:
+    return {str(side): set(own["seed"]) for side, own in runs.groupby("side", sort=False)}
 
 
 def _contrasts(
@@ -247,12 +280,12 @@ def _contrasts(
 ) -> tuple[list[Contrast], list[Unpaired], list[str]]:
     """Contrast each side with the first, within each arm: by pairs where seeds are shared, else as two groups."""
     notes: list[str] = []
-    used = frame[frame["status"].isin(RESULTS)]
     first = frame["side"].iloc[0]
     paired: list[pd.DataFrame] = []
     unlike: list[pd.DataFrame] = []
-    for arm, rows in used.groupby("arm", sort=False) if by else [("", used)]:
-        seeds = {str(side): set(own["seed"]) for side, own in rows.groupby("side", sort=False)}
+    for arm, runs in frame.groupby("arm", sort=False) if by else [("", frame)]:
+        rows = runs[runs["status"].isin(RESULTS)]
+        planned, seeds = _seeds(runs), _seeds(rows)
         if first not in seeds:
             continue
         of = f"{arm!s}: " if by else ""
@@ -261,27 +294,33 @@ def _contrasts(
             shared, left = seeds[first] & seeds[side], seeds[first] ^ seeds[side]
             if side in apart:
                 has = f"only seed {min(shared)}" if shared else "no seed"
+                has += "" if shared == planned[first] & planned[side] else " with a result"
                 notes.append(f"{of}{first} and {side} have {has} in common: compared as two groups, without pairs.")
             elif left:
-                notes.append(
-                    f"{of}{first} and {side} are paired by the seeds that both have, {_listed(sorted(shared))}; "
-                    f"the runs of seed {_listed(sorted(left))} are on one side only, and in no pair."
-                )
+                lost = [(one, sorted(planned[one] - seeds[one])) for one in (first, side)]
+                why = [f"the run of seed {_listed(those)} of {one} has no result" for one, those in lost if those]
+                if alone := sorted(planned[first] ^ planned[side]):
+                    why.append(f"the runs of seed {_listed(alone)} are on one side only, and in no pair")
+                paired_by = f"{of}{first} and {side} are paired by the seeds with a result on both sides"
+                notes.append(f"{paired_by}, {_listed(sorted(shared))}; {'; '.join(why)}.")
         groups = rows[rows["side"].isin([first, *apart])]
         pairs = rows[~rows["side"].isin(apart) & rows["seed"].isin(seeds[first])]
         pairs = pairs[pairs["seed"].isin(pairs.loc[pairs["side"] != first, "seed"])]
         paired += [pairs] * (pairs["side"].nunique() > 1)
         unlike += [groups] * (groups["side"].nunique() > 1)
-    budget = "budget" if frame["budget"].notna().all() else None
     contrasts: list[Contrast] = []
     apart_found: list[Unpaired] = []
+    refused: list[Refusal] = []
     if paired:
         factors = ["side", *([by] if by else [])]
-        told = analysis.effects(pd.concat(paired), factors, metrics, baseline={"side": first}, budget=budget, by=by)
-        contrasts += told.contrasts
-        notes += [one.sentence() for one in told.divergences]
-        notes += [one.sentence() for one in told.refused]
+        for metric in metrics:
+            told = analysis.effects(pd.concat(paired), factors, [metric], baseline={"side": first}, by=by)
+            contrasts += told.contrasts
+            notes += [in_words(one.sentence()) for one in told.divergences]
+            named = ((f"{metric.name} of {effect}" for effect in one.effects) for one in told.refused)
+            refused += [replace(one, effects=tuple(effects)) for one, effects in zip(told.refused, named, strict=True)]
     if unlike:
-        apart_found, refused = unpaired(pd.concat(unlike), "side", metrics, baseline=first, budget=budget, by=by)
-        notes += [one.sentence() for one in refused]
-    return contrasts, apart_found, notes
+        apart_found, apart_refused = unpaired(pd.concat(unlike), "side", metrics, baseline=first, by=by)
+        refused += apart_refused
+    notes += [in_words(one.sentence()) for one in refused]
+    return contrasts, apart_found, list(dict.fromkeys(notes))

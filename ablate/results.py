@@ -79,8 +79,10 @@ class Sweep:
         arms = {record.facts.arm_hash: record.facts.arm for record in self.records}
         return names({arm: self._labels.get(arm, label) for arm, label in arms.items()})
 
-    def _levels(self, record: Record) -> dict[str, Any]:
+    def levels(self, record: Record) -> dict[str, Any]:
+        """Return the level of each factor that the record's arm has; None of one that has no meaning in it."""
         settings = {"init_from": "null", "init_head": InitHead.scratch.name} | record.facts.settings
+        settings["arm"] = self.label(record)
         return {factor: settings.get(factor) for factor in self.factors}
 
     @property
@@ -114,7 +116,7 @@ class Sweep:
             rows.append(
                 {
                     "arm": self.label(record),
-                    **self._levels(record),
+                    **self.levels(record),
                     "seed": facts.seed,
                     "status": str(record.status),
                     **asdict(summary(record, target)),
@@ -131,11 +133,12 @@ class Sweep:
 
     def curves(self) -> pd.DataFrame:
         """Return one row per run, step and metric: arm, factors, seed, step, metric, value."""
-        columns: dict[str, list[Any]] = {name: [] for name in ("arm", *self.factors, "seed", "metric")}
+        arm = dict.fromkeys(("arm", *self.factors))  # which may be a factor
+        columns: dict[str, list[Any]] = {name: [] for name in (*arm, "seed", "metric")}
         steps, values = [np.empty(0)], [np.empty(0)]
         for record in self.records:
             curves = record.curves()
-            keys = {"arm": self.label(record), **self._levels(record), "seed": record.facts.seed}
+            keys = {"arm": self.label(record), **self.levels(record), "seed": record.facts.seed}
             for metric in filter(lambda name: name != "step", curves):
                 known = ~np.isnan(curves[metric])
                 steps.append(curves["step"][known])
@@ -143,7 +146,7 @@ class Sweep:
                 for name, value in (keys | {"metric": metric}).items():
                     columns[name] += [value] * int(known.sum())
         found = pd.DataFrame(columns | {"step": np.concatenate(steps).astype(int), "value": np.concatenate(values)})
-        return found[["arm", *self.factors, "seed", "step", "metric", "value"]]
+        return found[[*arm, "seed", "step", "metric", "value"]]
 
     def metrics(self, frame: pd.DataFrame | None = None) -> list[Metric]:
         """Return what arms are compared by, where it was measured: steps to target, best, mean loss, the test. Steps
@@ -170,8 +173,6 @@ class Sweep:
         if self.facts.design == Design.path.name:
             return self._of_path(frame, chosen, options)
         ours: dict[str, Any] = {"inestimable": self.facts.inestimable, "baseline": self._baseline(frame)}
-        if frame["budget"].notna().all():
-            ours["budget"] = "budget"
         return analysis.effects(frame, self.factors, chosen, **{**ours, **options})
 
     def _of_path(self, frame: pd.DataFrame, metrics: Sequence[Metric | str], options: Mapping[str, Any]) -> Effects:
@@ -195,7 +196,7 @@ class Sweep:
         """Return the level that each factor's others are compared with, where it is not the first."""
         if self.facts.design == Design.ofat.name and self.facts.arms:
             of = next((record for record in self.records if record.facts.arm_hash == self.facts.arms[0]), None)
-            return {} if of is None else self._levels(of)
+            return {} if of is None else self.levels(of)
         off = {factor: without(frame[factor]) for factor in self.factors}
         return {factor: level for factor, level in off.items() if level is not None}
 
@@ -278,10 +279,10 @@ def layers(record: Record) -> pd.DataFrame:
 
 
 def summary(record: Record, target: float | None = None) -> Convergence:
-    """Return the convergence of one record; all None where it has no curve."""
+    """Return the convergence of one record; all None but the budget where it has no curve."""
     curves = record.curves()
     if "val/loss" not in curves or record.facts.metric not in curves:
-        return Convergence(None, None, None, None, None, None)
+        return Convergence(None, None, None, None, None, None, budget=record.facts.budget)
     return convergence(
         curves["step"],
         curves[record.facts.metric],
@@ -311,8 +312,8 @@ def learned(record: Record) -> bool:
 def open_sweep(folder: Path) -> Sweep:
     """Return the sweep that was called last in ``folder``, from what it left there.
 
-    Without a ``sweep.json``, of all records, with every setting that differs between them as a factor. Raises
-    ``RecordError`` where there is no record.
+    Without a ``sweep.json``, of all records, with every setting that differs between them as a factor; with the arm
+    as the one factor where settings do not tell all arms apart. Raises ``RecordError`` where there is no record.
     """
     records, problems = find(folder)
     if not records:
@@ -321,6 +322,9 @@ def open_sweep(folder: Path) -> Sweep:
     if facts is None:
         keys = dict.fromkeys(key for record in records for key in record.facts.settings)
         factors = [key for key in keys if len({str(record.facts.settings.get(key)) for record in records}) > 1]
+        told = {tuple(str(record.facts.settings.get(key)) for key in factors) for record in records}
+        if len(told) < len({record.facts.arm_hash for record in records}):
+            factors = ["arm"]  # of two versions of an option, say
         return Sweep(folder.name, folder, records, factors)
     order = {arm: number for number, arm in enumerate(facts.arms)}
     own = [record for record in records if record.facts.arm_hash in order and record.facts.seed in facts.seeds]

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_uppercase
 
+from ablate.analysis.wording import counted
 from ablate.errors import ConfigError, did_you_mean
 from ablate.record import Record, find, read
 from ablate.results import Sweep, open_sweep
 from ablate.source import folder_of
+from ablate.sweep_facts import sweep_folders
 
 LISTED = 8
 
@@ -77,8 +79,9 @@ def sides(names: Sequence[str], root: Path) -> list[Side]:
     for side in found:
         runs = frozenset(record.folder.resolve() for record in side.sweep.records)
         if runs in known:
+            same = "run" if len(runs) == 1 else counted(len(runs), "run")
             raise ConfigError(
-                f"compare: {known[runs].given} and {side.given} are the same {_counted(len(runs))}, in "
+                f"compare: {known[runs].given} and {side.given} are the same {same}, in "
                 f"{side.sweep.folder}. Name two that differ."
             )
         known[runs] = side
@@ -97,7 +100,7 @@ def _side(letter: str, name: str, root: Path) -> Side:
     for folder in (Path(name), root / name, folder_of(name, str(root))):
         if folder is not None and (side := _at(folder, letter, name)) is not None:
             return side
-    sweeps = [path.name for path in sorted(root.iterdir()) if path.is_dir()] if root.is_dir() else []
+    sweeps = [folder.name for folder in sweep_folders(root)]
     raise ConfigError(
         f"There is no run, arm or sweep '{name}' in {root}.{did_you_mean(name, _known(root))} "
         f"Sweeps there: {', '.join(sweeps) or 'none'}; `python -m ablate runs` lists their arms. output_dir=… says "
@@ -107,6 +110,7 @@ def _side(letter: str, name: str, root: Path) -> Side:
 
 def _at(folder: Path, letter: str, name: str) -> Side | None:
     """Return the run, arm or sweep in ``folder``; None where there is none."""
+    folder = folder.resolve()  # "." has neither a name nor parents
     if (folder / "record.json").is_file():
         record = read(folder)
         return Side(letter, name, Sweep(record.facts.arm, folder, [record], []))
@@ -122,11 +126,7 @@ def _at(folder: Path, letter: str, name: str) -> Side | None:
 
 def _known(root: Path) -> Iterator[str]:
     """Yield every name that could have been meant."""
-    for run in sorted(root.glob("*/*/seed=*/record.json")):
+    for run in (path for sweep in sweep_folders(root) for path in sorted(sweep.glob("*/seed=*/record.json"))):
         arm = run.parents[1]
         digest = arm.name.rpartition("-")[2]
         yield from (arm.parent.name, digest, f"{digest}/{run.parent.name}", f"{arm.parent.name}/{arm.name}")
-
-
-def _counted(runs: int) -> str:
-    return "run" if runs == 1 else f"{runs} runs"

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import json
 import socket
-from dataclasses import asdict, dataclass, field
+import warnings
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ablate.atomic import write_atomically
+from ablate.designs.apart import is_apart
 from ablate.designs.calibration import AUTO, Calibrated
 from ablate.designs.step import Step
+from ablate.errors import DamageWarning
 from ablate.lock import exists
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -74,18 +79,46 @@ class SweepFacts:
 
     @classmethod
     def load(cls, folder: Path) -> SweepFacts | None:
-        """Read ``sweep.json`` of the sweep's ``folder``; None where there is none that can be read."""
-        try:
-            content = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
-            facts = cls(**{name: content[name] for name in cls.__dataclass_fields__ if name in content})
-            facts.tuned = [Tuned(**tuned) for tuned in content["tuned"]]
-            facts.path = [Step(**step) for step in content["path"]]
-            facts.target = AUTO if facts.target is None else facts.target  # as it was once written
-            facts.calibration = Calibrated(**content.get("calibration", {}))
-        except (OSError, ValueError, TypeError, KeyError):
+        """Read ``sweep.json`` of the sweep's ``folder``; None where there is none, or, with a ``DamageWarning``, where
+        it cannot be read. Fields that are not known, of a later version, are left out.
+        """
+        path = folder / "sweep.json"
+        if not path.is_file():
             return None
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            facts = _known(cls, content)
+            facts.tuned = [_known(Tuned, tuned) for tuned in content.get("tuned", [])]
+            facts.path = [_known(Step, step) for step in content.get("path", [])]
+            facts.target = AUTO if facts.target is None else facts.target  # as it was once written
+            runs = content.get("calibration", {})
+            runs.setdefault("learned", [True] * len(runs.get("best", [])))  # which was once not asked
+            facts.calibration = _known(Calibrated, runs)
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            why = str(error) if isinstance(error, OSError | ValueError) else "it is not what ablate wrote"
+            warnings.warn(
+                f"{path} cannot be read: {why}. What it says of the sweep, its order, tuning and calibration, is left "
+                "out; the command that trained it writes it anew.",
+                DamageWarning,
+                stacklevel=2,
+            )
+            return None
+        if facts.schema > cls.schema:
+            warnings.warn(f"{path} is of a later version: not all of it is understood.", DamageWarning, stacklevel=2)
         return facts
 
     def save(self, folder: Path) -> None:
         """Write ``sweep.json`` into the sweep's ``folder``."""
         write_atomically(folder / "sweep.json", json.dumps(asdict(self), indent=2) + "\n")
+
+
+def sweep_folders(root: Path) -> list[Path]:
+    """Return the folders in ``root`` of the sweeps that have a run, but for runs that no sweep reports."""
+    found = sorted({path.parents[2] for path in root.glob("*/*/seed=*/record.json")})
+    return [folder for folder in found if not is_apart(folder.name)]
+
+
+def _known(of: type[T], content: dict[str, Any]) -> T:
+    """Return an object of what is known of its fields."""
+    names = {one.name for one in fields(of)}  # type: ignore[arg-type]
+    return of(**{name: value for name, value in content.items() if name in names})

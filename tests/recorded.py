@@ -62,6 +62,7 @@ def facts_of(arm: str, digest: str, seed: int, levels: Mapping[str, str], bad: b
         higher_is_better=True,
         test={} if bad else {"test/acc": 0.9 + 0.001 * seed, "test/loss": float(int(digest, 16))},
         seconds=1.5,
+        budget=int(STEPS[-1]),
         versions={"lightning-ablate": "0.1.0", "torch": "2.13.0"},
         overrides=[f"{key}={level}" for key, level in levels.items()],
         command="python -m ablate -m norm=bn,none",

@@ -21,6 +21,7 @@ from ablate.report.terminal import print_sweep
 from ablate.results import open_sweep
 from ablate.sweeps.calibration import FROM, RUNS
 from ablate.sweeps.plan import Plan, make_plan
+from ablate.sweeps.preview import preview
 from ablate.sweeps.rounds import Rounds
 from tests.helpers import short
 
@@ -110,7 +111,8 @@ def test_reported_tuning_and_calibration_seeds_are_disjoint(reported: str) -> No
     assert made.tuning is not None
     used = [*made.seeds, *made.tuning.seeds, *made.calibration.seeds]
     assert len(used) == len(set(used)) == 5 + 3 + RUNS
-    (calibration,) = (each for each in Rounds(plan("norm=bn,none", f"seed={reported}")) if "calibration" in each.title)
+    calibration = next(iter(Rounds(plan("norm=bn,none", f"seed={reported}"))))
+    assert "calibration" in calibration.title
     assert {run.config.seed for run in calibration.runs}.isdisjoint(made.seeds)
 
 
@@ -285,3 +287,13 @@ def test_their_time_is_part_of_the_estimate(
     for more, seconds in ((), 30), (("calibration=0",), 20):
         short_sweep(["norm=bn,none", FIVE, "dry_run=true", *more])
         assert f"About {seconds} s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("tune", "left"), [((), 0), (("tune=lr", "tune_seeds=1"), 4)])
+def test_tuned_they_are_other_runs_and_all_of_their_time_is_left(
+    monkeypatch: pytest.MonkeyPatch, tune: tuple[str, ...], left: int
+) -> None:
+    made = plan("norm=bn,none", "calibration=2", "workers=0", *tune)
+    monkeypatch.setattr("ablate.sweeps.preview.seconds_of", lambda runs: {run.config.arm_hash: 1.0 for run in runs})
+    monkeypatch.setattr("ablate.sweeps.preview._unfinished", lambda runs: [])
+    assert preview(made).seconds == left

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ablate.facts import Status
 from ablate.report.content import content_of
 from ablate.report.data import document
 from ablate.report.ills import ailing, compared, examined
@@ -53,6 +54,27 @@ def test_arms_that_have_it_are_told_from_those_that_do_not(
     tmp_path: Path, dead: tuple[int, ...], told: list[str]
 ) -> None:
     assert compared(examined(sweep(tmp_path, *dead))) == told
+
+
+def test_runs_that_have_not_come_to_an_end_are_not_examined(tmp_path: Path) -> None:
+    made = sweep(tmp_path, 0, 1, 2, 3)
+    made.records[0].facts.status = made.records[2].facts.status = made.records[3].facts.status = Status.interrupted
+    assert [one.hash for one in examined(made)] == ["00000000", "00000002", "00000003"]
+
+
+def test_one_arm_is_not_compared_with_itself(tmp_path: Path) -> None:
+    made = sweep(tmp_path, 0)
+    assert compared(examined(made)[:1]) == []
+
+
+def test_an_arm_that_was_not_transferred_has_that_level_too(tmp_path: Path) -> None:
+    """Records have ``init_from`` only where it was set."""
+    made = with_layers(recorded(tmp_path, {"init_from": ["null", "first"]}, seeds=1), {"00000001": 0.71})
+    for record in made.records[:1]:
+        record.facts.settings = {}
+    assert compared(examined(made)) == [
+        "Dead units: in 1 of 2 arms: in all with init_from=first, in none with init_from=null."
+    ]
 
 
 def test_all_faces_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

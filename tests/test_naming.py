@@ -132,3 +132,7 @@ def test_a_report_from_the_folder_has_the_names_of_the_sweep(deep: Sweep) -> Non
     deep.facts.labels = ["norm=no", "norm=yes"]
     deep.facts.save(deep.folder)
     assert list(open_sweep(deep.folder).names.own.values()) == ["norm=no", "norm=yes"]
+
+
+def test_a_bracket_is_closed_by_its_own_kind_alone() -> None:
+    assert settings("a=[{x],y},z],b=1") == ["a=[{x],y},z]", "b=1"]

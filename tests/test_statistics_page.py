@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import math
 import re
 from pathlib import Path
 
@@ -13,10 +14,10 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from ablate.analysis import Metric, Scale, effects
+from ablate.analysis import Metric, Paired, Scale, effects
 from ablate.analysis.inference import SMOKE, holm
 from ablate.analysis.measure import AREA, STEPS
-from ablate.analysis.power import flips_needed
+from ablate.analysis.power import flips_needed, needed
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
@@ -106,7 +107,11 @@ def test_its_small_numbers_are_right() -> None:
 
 def test_its_numbers_of_seeds_are_those_of_the_power() -> None:
     for dz, one, ten in rows("dz"):
-        for level, seeds in ((0.05, int(one)), (0.005, int(ten))):
+        for family, seeds in ((1, int(one)), (10, int(ten))):
+            level = 0.05 / family
+            two = (float(dz) + math.sqrt(0.5), float(dz) - math.sqrt(0.5))  # whose standard deviation is 1
+            (told,) = needed([Paired(AREA, two, float(dz), None, 0.95, None, None, None, family=family)])
+            assert told.seeds_needed == max(seeds, flips_needed(level))
             assert TTestPower().power(float(dz), seeds, level) >= 0.8 > TTestPower().power(float(dz), seeds - 1, level)
 
 

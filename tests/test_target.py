@@ -62,7 +62,7 @@ def test_calibration_runs_that_did_not_finish_are_told_of_and_left_out() -> None
 def test_without_calibration_it_is_what_the_best_arm_reached_and_it_says_why(runs: Calibrated, why: str) -> None:
     found = target(calibrated=runs, arms=ARMS)
     assert found.value == pytest.approx(0.9 - 0.01, abs=1e-15)
-    assert found.why == f"the best of the compared arms', norm=bn, less 0.01; {why}"
+    assert found.why == f"the best median of the compared arms, that of norm=bn, less 0.01; {why}"
     assert (found.rule, found.margin) == (Rule.best_arm, 0.01)
 
 
@@ -106,7 +106,7 @@ def test_what_counts_as_learned_is_more_than_a_hundredth_and_a_twentieth() -> No
 def test_the_best_arm_is_the_one_with_the_best_median(higher: bool, value: float, arm: str) -> None:
     found = target(arms=ARMS, higher_is_better=higher)
     assert found.value == pytest.approx(value, abs=1e-15)
-    assert found.why == f"the best of the compared arms', {arm}, {'less' if higher else 'plus'} 0.01"
+    assert found.why == f"the best median of the compared arms, that of {arm}, {'less' if higher else 'plus'} 0.01"
 
 
 @pytest.mark.parametrize(("higher", "value", "arm"), [(True, 0.6, "norm=none"), (False, 0.9, "norm=bn")])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.cli import report
+from ablate.cli import watch
 from ablate.cli.main import main
 from ablate.facts import Status
 from ablate.results import Sweep
@@ -39,7 +39,7 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def set_to(*events: Callable[[], object]) -> None:
         left: Iterator[Callable[[], object]] = iter(events)
-        monkeypatch.setattr("ablate.cli.report.time.sleep", lambda _: next(left)())
+        monkeypatch.setattr("ablate.cli.watch.time.sleep", lambda _: next(left)())
 
     return set_to
 
@@ -51,7 +51,7 @@ def interrupt() -> None:
 def test_a_sweep_in_another_process_is_shown_until_it_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
-    monkeypatch.setattr(report, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(watch, "WATCH_SECONDS", 0.1)
     sweep = Call(tmp_path, "-m", *short("norm=bn,none", "seed=0,1", "name=live", "workers=0", "trainer.max_epochs=8"))
     try:
         assert main(["report", "live", "--watch"]) == 0
@@ -81,12 +81,12 @@ def test_ctrl_c_ends_it_with_status_0_and_no_traceback(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    ) as watch:
+    ) as call:
         until(lambda: Path("outputs/made-up/effects").is_dir(), 120)
         time.sleep(0.5)
-        watch.send_signal(signal.SIGINT)
-        out, errors = watch.communicate(timeout=60)
-    assert (watch.returncode, errors) == (0, "")
+        call.send_signal(signal.SIGINT)
+        out, errors = call.communicate(timeout=60)
+    assert (call.returncode, errors) == (0, "")
     assert "made-up" in out
 
 
@@ -168,3 +168,40 @@ def test_a_sweep_says_who_trains_it_from_before_its_first_run(tmp_path: Path) ->
     facts = SweepFacts.load(Path("outputs/live"))
     assert facts is not None
     assert not facts.in_training
+
+
+def test_a_name_that_may_be_mistyped_is_waited_for_with_what_may_be_meant(
+    tmp_path: Path, between: Callable[..., None], capsys: Out
+) -> None:
+    told(recorded(tmp_path, LEVELS, seeds=2), None)
+    between(lambda: None, interrupt)
+    assert main(["report", "mode-up", "--watch"]) == 0
+    assert capsys.readouterr().out == (
+        "Waiting for mode-up: no run there yet. Did you mean 'made-up'? Ctrl-C ends this.\n"
+    )
+
+
+def test_a_damaged_record_alone_does_not_end_it(tmp_path: Path, between: Callable[..., None], capsys: Out) -> None:
+    run = tmp_path / "outputs" / "made-up" / "norm=bn-00000000" / "seed=0"
+    run.mkdir(parents=True)
+    (run / "record.json").write_text("{", encoding="utf-8")
+    between(lambda: None, lambda: told(recorded(tmp_path, LEVELS, seeds=2), None))
+    assert main(["report", "made-up", "--watch"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("cannot be read") == 1
+    assert "Report:" in out
+
+
+def test_what_ends_while_it_is_reported_is_reported_once_more(tmp_path: Path, between: Callable[..., None]) -> None:
+    sweep = recorded(tmp_path, LEVELS, seeds=2)
+    told(sweep, None)
+    seen = []
+
+    def report(folder: Path) -> None:
+        seen.append(folder)
+        sweep.records[0].facts.status = Status.failed
+        sweep.records[0].save()
+
+    between(lambda: None)
+    watch.watch(["made-up"], Path("outputs"), report)
+    assert len(seen) == 2

@@ -88,7 +88,7 @@ def target(
         apart = f"; {left} {'arm' if left == 1 else 'arms'} without a finished run left out" if left else ""
         return Target(medians[worst], f"what every arm reached, the last {worst}, by medians{apart}", Rule.reached)
     best = max(medians, key=lambda arm: sign * medians[arm])
-    why = f"the best of the compared arms', {best}, {less}{instead and f'; {instead}'}"
+    why = f"the best median of the compared arms, that of {best}, {less}{instead and f'; {instead}'}"
     return Target(medians[best] - sign * margin, why, Rule.best_arm, margin)
 
 

@@ -78,9 +78,10 @@ class Times:
 def times(table: Table, metric: Metric, budget: float | str | None = None) -> Times:
     """Return the times of a censored metric: a missing value means that the target was not reached.
 
-    ``budget`` is a number for all runs or the column that has each run's own; by default a column ``budget``, or else
-    the largest of the column ``steps``. A run that ended before its budget, because it diverged or stopped by itself,
-    will not reach the target any more: it counts as not having reached it within the whole budget. A column
+    ``budget`` is a number for all runs or the column that has each run's own, in whose gaps the column ``steps`` stands
+    for it; by default a column ``budget``, or else the largest of the column ``steps``. A run that ended before its
+    budget, because it diverged or stopped by itself, will not reach the target any more: it counts as not having
+    reached it within the whole budget. One that has lost its curve, so that nobody knows, is left out. A column
     ``steps_before`` has the point of the curves before; without it times are taken to be exact.
     """
     reached = table.column(metric.column)
@@ -89,20 +90,25 @@ def times(table: Table, metric: Metric, budget: float | str | None = None) -> Ti
             budget = "budget"
         elif "steps" in table.frame:
             budget = float(np.nanmax(np.append(table.column("steps"), -np.inf)))
+    seen = table.column("steps") if "steps" in table.frame else np.full_like(reached, np.nan)
     if isinstance(budget, str):
         own = table.column(budget)
+        own = np.where(np.isfinite(own), own, seen)
     else:
         own = np.where(table.usable, np.nan if budget is None else budget, np.nan)
     event = np.isfinite(reached)
-    if (table.usable & ~event & ~np.isfinite(own)).any():
+    lost = table.usable & ~np.isfinite(seen) & ~table.diverged & ("steps" in table.frame)
+    own = np.where(lost & ~event, np.nan, own)
+    longest = float(np.nanmax(np.append(own, -np.inf)))
+    own = np.where(table.diverged & ~np.isfinite(own), longest, own)  # before it was first measured
+    if (table.usable & ~event & ~lost & ~np.isfinite(own)).any():
         raise ValueError(
             f"Some runs have no {metric.column}, and nothing says how long they had: "
             "give budget=, a number of steps or the column that has each run's."
         )
     least = np.nanmin(np.append(own, np.inf))
-    unequal = bool(np.nanmax(np.append(own, -np.inf)) > least)
     before = table.column(BEFORE) if BEFORE in table.frame else reached
-    return Times(np.where(event, reached, own), event, float(least), unequal, before)
+    return Times(np.where(event, reached, own), event, float(least), longest > least, before)
 
 
 def logrank(times: Times, pairing: Pairing, used: Bools) -> float | None:

@@ -17,7 +17,7 @@ from ablate.analysis.findings import Refusal
 from ablate.analysis.inference import RESAMPLES, SMOKE, holm
 from ablate.analysis.measure import Metric
 from ablate.analysis.table import Table, tabulate
-from ablate.analysis.times import times
+from ablate.analysis.times import Times, times
 from ablate.analysis.wording import MORE_SEEDS, counted, difference, listed, probability, setting
 
 NEVER = "no run reached the target within the budget"
@@ -115,12 +115,15 @@ def unpaired(
     found: list[Unpaired] = []
     refused: list[Refusal] = []
     parts = [(None, frame)] if by is None else [((by, level), rows) for level, rows in frame.groupby(by, sort=False)]
+    whole = tabulate(frame, [factor, *([by] if by else [])], seed, {factor: baseline})
     for metric in metrics:
         family = []
+        common = times(whole, metric, budget).budget if metric.censored else None
         for within, rows in parts:
             table = tabulate(rows, [factor], seed, {factor: baseline})
             for level in range(1, len(table.levels[factor])):
-                one = _contrast(table, factor, level, within, metric, budget, confidence)
+                timed = None if common is None else replace(times(table, metric, budget), budget=common)
+                one = _contrast(table, factor, level, within, metric, timed, confidence)
                 family += [one] if isinstance(one, Unpaired) else []
                 refused += [one] if isinstance(one, Refusal) else []
         found += _judged(family)
@@ -133,11 +136,10 @@ def _contrast(
     level: int,
     within: tuple[str, Any] | None,
     metric: Metric,
-    budget: float | str | None,
+    timed: Times | None,
     confidence: float,
 ) -> Unpaired | Refusal:
     """Compare a level with the first, or say why that cannot be."""
-    timed = times(table, metric, budget) if metric.censored else None
     own = timed.restricted if timed else table.column(metric.column)
     values = metric.on_test_scale(own)
     levels = [table.levels[factor][at] for at in (level, 0)]
@@ -201,7 +203,7 @@ def _judged(family: list[Unpaired]) -> list[Unpaired]:
         verdict = Verdict.unjudged
         if min(one.runs) >= SMOKE:
             alpha = 1 - one.confidence
-            agree = (p[at] or 0.0) <= alpha and (permuted[at] or 0.0) <= alpha
+            agree = all(one is not None and one <= alpha for one in (p[at], permuted[at]))
             verdict = called(one.metric, one.mean) if agree else Verdict.inconclusive
         judged.append(replace(one, p_holm=p[at], p_permutation_holm=permuted[at], family=size, verdict=verdict))
     return judged

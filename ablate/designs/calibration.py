@@ -22,6 +22,12 @@ class Calibrated:
     why: str = ""
     """Why there are none, in words."""
 
+    def __post_init__(self) -> None:
+        """Refuse lists that are not about the same runs."""
+        if not len(self.seeds) == len(self.best) == len(self.learned):
+            told = f"{len(self.seeds)}, {len(self.best)} and {len(self.learned)}"
+            raise ValueError(f"calibration runs have as many seeds as best values and words on learning, not {told}")
+
     @property
     def finished(self) -> int:
         """How many of the runs finished."""

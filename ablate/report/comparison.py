@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 import pandas as pd
 from rich import box
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -19,7 +21,7 @@ from rich.text import Text
 from ablate.analysis import bands
 from ablate.analysis.table import label
 from ablate.analysis.unpaired import Unpaired
-from ablate.comparison import Comparison
+from ablate.comparison import Comparison, in_words
 from ablate.figures.curves import curves as curve_plot
 from ablate.figures.effects import effects as effect_plot
 from ablate.report.charts import curve_charts, effect_charts
@@ -42,6 +44,9 @@ from ablate.report.style import console
 SCHEMA = 1
 _HEAD = 12
 """A head of a column of numbers is broken beyond so many letters."""
+_SPARED = ("final ", "area ", "seconds")
+"""The figures that are left out where there is no room, the last first."""
+_ANY = 10_000
 SAME = "Nothing differs in the settings."
 
 
@@ -54,7 +59,7 @@ def print_comparison(comparison: Comparison) -> None:
         for arm, rows in groupby(sheet.rows, key=lambda row: row[0].text if arms else ""):
             if arms:  # there is no room for it beside the numbers
                 out.print(escape(f"\n{arm}"), soft_wrap=True)
-            out.print(_table(sheet, [row[arms:] for row in rows], sheet.heads[arms:]))
+            out.print(_fitting(sheet, [row[arms:] for row in rows], sheet.heads[arms:], out))
         for note in sheet.notes:
             out.print(escape(note))
         if sheet.name == "sides" and not comparison.settings:
@@ -64,10 +69,30 @@ def print_comparison(comparison: Comparison) -> None:
         out.print(f"[yellow]{escape(note)}[/]")
 
 
+def _fitting(sheet: Sheet, rows: Sequence[Sequence[Cell]], heads: Sequence[str], out: Console) -> Table:
+    """Return the table without those of the figures that there is no room for; they are named beneath."""
+    kept, dropped = list(range(len(heads))), []
+    for last in [at for at, head in enumerate(heads) if head.startswith(_SPARED)][::-1]:
+        table = _table(sheet, [[row[at] for at in kept] for row in rows], [heads[at] for at in kept])
+        if (
+            sheet.name != "figures"
+            or out.measure(table, options=out.options.update(max_width=_ANY)).maximum <= out.width
+        ):
+            break
+        kept.remove(last)
+        dropped.append(heads[last])
+    table = _table(sheet, [[row[at] for at in kept] for row in rows], [heads[at] for at in kept])
+    if dropped:
+        table.caption, table.caption_justify = f"No room here for: {', '.join(dropped)}.", "left"
+    return table
+
+
 def _table(sheet: Sheet, rows: Sequence[Sequence[Cell]], heads: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for head in heads:
-        if head in sheet.words:
+        if head == "side":  # one letter, the last thing to give up where there is no room
+            table.add_column(head, no_wrap=True, min_width=len(head))
+        elif head in sheet.words:
             table.add_column(escape(head), overflow="fold")
         else:
             lines = head.rsplit(" ", 1) if len(head) > _HEAD else [head]
@@ -100,10 +125,10 @@ def to_page(comparison: Comparison) -> str:
 
 
 def _findings(comparison: Comparison) -> list[Finding]:
-    found = [finding(one) for one in comparison.contrasts]
+    found = [replace(finding(one), sentence=in_words(one.sentence())) for one in comparison.contrasts]
     for one in comparison.unpaired:
         good = "good" if one.mean * one.metric.sign > 0 else "bad"
-        found.append(Finding(str(one.verdict), good if one.verdict.effect else "open", one.sentence()))
+        found.append(Finding(str(one.verdict), good if one.verdict.effect else "open", in_words(one.sentence())))
     return found
 
 
@@ -178,7 +203,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
             "differing": {key: dict(zip(letters, values, strict=True)) for key, values in comparison.settings.items()},
             "common": comparison.arms,
             "runs": comparison.frame.to_dict("records"),
-            "contrasts": [contrast(one) for one in comparison.contrasts],
+            "contrasts": [contrast(one) | {"sentence": in_words(one.sentence())} for one in comparison.contrasts],
             "unpaired": [_unpaired(one) for one in comparison.unpaired],
             "effects": {
                 letter: [contrast(one) for one in found.contrasts] for letter, found in comparison.effects.items()
@@ -214,5 +239,5 @@ def _unpaired(one: Unpaired) -> dict[str, Any]:
         "p_permutation_holm": one.p_permutation_holm,
         "family": one.family,
         "verdict": one.verdict,
-        "sentence": one.sentence(),
+        "sentence": in_words(one.sentence()),
     }

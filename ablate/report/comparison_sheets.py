@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
@@ -13,7 +14,8 @@ from ablate.analysis.unpaired import Unpaired
 from ablate.analysis.wording import between, number, verdict
 from ablate.comparison import NOTHING, Comparison, side_by_side
 from ablate.facts import Status
-from ablate.report.run_sheets import mean, steps
+from ablate.report.reached import steps, with_result
+from ablate.report.run_sheets import MEANS, mean, steps_cell
 from ablate.report.sheets import Cell, Sheet, probability
 from ablate.report.style import number_text
 
@@ -43,7 +45,7 @@ def sides_sheet(comparison: Comparison) -> Sheet:
             Cell(f"{side.name} ({len(side.arms)} arms)" if side.is_sweep else side.name),
             Cell(NOTHING if side.is_sweep else side.arms[0]),
             Cell(str(len(side.sweep.records)), len(side.sweep.records)),
-            Cell(str(side.home)),
+            Cell(_shown(side.home)),
         )
         for side in comparison.sides
     ]
@@ -52,6 +54,11 @@ def sides_sheet(comparison: Comparison) -> Sheet:
     notes = (f"Target of all{aim} ({comparison.why_target}).",)
     heads = ("side", "what", "hash", "runs", "sweep")
     return Sheet("sides", "Sides", heads, tuple(rows), frozenset({"side", "what", "hash", "sweep"}), notes)
+
+
+def _shown(folder: Path) -> str:
+    here = Path.cwd()
+    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
 
 
 def settings_sheet(comparison: Comparison) -> Sheet:
@@ -77,13 +84,13 @@ def figures_sheet(comparison: Comparison) -> Sheet:
                 *([Cell(arm)] if comparison.of_sweeps else []),
                 Cell(letter),
                 Cell(str(len(runs)) if set(counts.index) == {Status.finished} else ended, len(runs)),
-                steps(runs, float(pd.to_numeric(runs["steps"]).max())),
-                *(mean(runs[name]) for name in ("best", "final", "area", *tests)),
-                Cell(number_text(float(pd.to_numeric(runs["seconds"]).mean()), 1)),
+                steps_cell(steps(runs)),
+                *(mean(with_result(runs)[name]) for name in ("best", "final", "area", *tests)),
+                Cell(number_text(float(pd.to_numeric(with_result(runs)["seconds"]).mean()), 1)),
             )
         )
     numbers = ("runs", "steps to target", f"best {metric}", f"final {metric}", "area val/loss", *tests, "seconds")
-    notes = ("Means over seeds. Steps to target: runs that did not reach it count with the steps that they had (≥).",)
+    notes = (MEANS,)
     heads = (*_arm(comparison), "side", *numbers)
     return Sheet("figures", "How they came out", heads, tuple(rows), frozenset({"arm", "side"}), notes)
 

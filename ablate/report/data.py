@@ -106,7 +106,7 @@ def tidy(curves: pd.DataFrame, factors: Any) -> pd.DataFrame:
     """Return curves whose columns have one type each: levels as on the command line, null where there is none."""
     columns = {factor: curves[factor].map(_level).astype("string") for factor in factors}
     words = {name: curves[name].astype("category") for name in ("arm", "metric")}
-    return curves.assign(**columns, **words)
+    return curves.assign(**columns | words)
 
 
 def _level(value: Any) -> str | None:
@@ -114,7 +114,7 @@ def _level(value: Any) -> str | None:
 
 
 def _runs(frame: pd.DataFrame, factors: Any) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = frame.drop(columns=list(factors)).to_dict("records")  # type: ignore[assignment]
+    rows: list[dict[str, Any]] = frame.drop(columns={*factors} - {"arm"}).to_dict("records")  # type: ignore[assignment]
     levels = frame[list(factors)].map(_level).to_dict("records")
     return [plain({"arm": row.pop("arm"), "levels": level, **row}) for row, level in zip(rows, levels, strict=True)]
 

@@ -41,8 +41,7 @@ def examined(sweep: Sweep) -> list[Examined]:
     for digest, record in reversed(first.items()):
         frame = layers(record)
         if len(frame):
-            levels = {factor: record.facts.settings.get(factor) for factor in sweep.factors}
-            found.append(Examined(sweep.label(record), digest, levels, ills(frame)))
+            found.append(Examined(sweep.label(record), digest, sweep.levels(record), ills(frame)))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ablate.facts import Status
+from ablate.report.reached import with_result
 
 
 def ranked(frame: pd.DataFrame, higher_is_better: bool) -> list[pd.DataFrame]:
@@ -13,7 +14,7 @@ def ranked(frame: pd.DataFrame, higher_is_better: bool) -> list[pd.DataFrame]:
     sign = -1 if higher_is_better else 1
 
     def rank(arm: pd.DataFrame) -> tuple[bool, bool, float]:
-        mean = arm["best"].mean()
+        mean = with_result(arm)["best"].mean()
         return not (arm["status"] == Status.finished).any(), bool(pd.isna(mean)), sign * float(mean)
 
     return sorted(arms, key=rank)

@@ -8,12 +8,15 @@ import pandas as pd
 
 from ablate.analysis.table import is_absent, label
 from ablate.report.content import Content
+from ablate.report.reached import Steps, steps, with_result
 from ablate.report.sheets import Cell, Sheet
 from ablate.sweep_facts import SweepFacts
 
+MEANS = "Means over the runs with a result. Steps to target: those that did not reach it count with their budget (≥)."
+
 
 def arms_sheet(content: Content) -> Sheet:
-    """Return one row per arm, the best first: means over its seeds, standard deviations from two seeds on."""
+    """Return one row per arm, the best first: means over its runs with a result."""
     tests = [str(name) for name in content.frame if str(name).startswith("test/")]
     heads = (
         *content.factors,
@@ -27,31 +30,26 @@ def arms_sheet(content: Content) -> Sheet:
         "seconds",
         "status",
     )
-    budget = float(pd.to_numeric(content.frame["steps"]).max())
     rows = []
     for arm in content.arms:
-        runs = arm.runs
-        reached = int(runs["steps_to_target"].notna().sum())
+        runs = with_result(arm.runs)
+        time = steps(arm.runs)
         rows.append(
             (
                 *(Cell("–" if is_absent(level) else label(level)) for level in arm.levels.values()),
-                Cell(str(len(runs)), len(runs)),
-                Cell(f"{reached}/{len(runs)}", reached / len(runs)),
-                steps(runs, budget),
+                Cell(str(len(arm.runs)), len(arm.runs)),
+                Cell(f"{time.reached}/{time.runs}", time.reached / max(1, time.runs)),
+                steps_cell(time),
                 *(mean(runs[name]) for name in ("best", "final", "area", *tests)),
                 mean(runs["seconds"], 1),
                 Cell(", ".join(f"{count} {status}" for status, count in arm.statuses.items())),
             )
         )
     notes = (
-        f"Steps to target: mean; runs that did not reach it count with the budget of {budget:.0f} steps (≥)."
-        if math.isfinite(budget)
-        else "",
+        MEANS,
         f"Target: {content.told_target}.",
     )
-    return Sheet(
-        "arms", "Arms", heads, tuple(rows), frozenset({*content.factors, "status"}), tuple(filter(None, notes))
-    )
+    return Sheet("arms", "Arms", heads, tuple(rows), frozenset({*content.factors, "status"}), notes)
 
 
 def failures_sheet(content: Content) -> Sheet:
@@ -119,13 +117,11 @@ def path_sheet(facts: SweepFacts, metric: str) -> Sheet:
     return Sheet("path", "Path", heads, tuple(rows), frozenset({"factor", "from", "to"}), notes if rows else ())
 
 
-def steps(runs: pd.DataFrame, budget: float) -> Cell:
-    """Return the mean steps to the target of an arm's runs; those that did not reach it count with the budget."""
-    times = pd.to_numeric(runs["steps_to_target"])
-    if not times.notna().any():
+def steps_cell(found: Steps) -> Cell:
+    """Return the mean steps to the target as a number, with ``≥`` where not all runs reached it."""
+    if found.mean is None:
         return Cell("–")
-    found = float(times.fillna(budget).mean())
-    return Cell(f"{'' if times.notna().all() else '≥ '}{found:.0f}", found)
+    return Cell(f"{'' if found.reached == found.runs else '≥ '}{found.mean:.0f}", found.mean)
 
 
 def mean(values: pd.Series, digits: int = 4) -> Cell:

@@ -16,6 +16,7 @@ from ablate.report.costs import ArmCost, cost_table
 from ablate.report.decisions import decisions
 from ablate.report.ills import ailing, compared, examined
 from ablate.report.ranking import ranked
+from ablate.report.reached import steps, with_result
 from ablate.report.style import console, level_text, number_text
 from ablate.results import Sweep, summary
 
@@ -118,21 +119,22 @@ def print_sweep(sweep: Sweep) -> None:
 
 
 def arms_table(sweep: Sweep) -> Table:
-    """Return one row per arm: means over its seeds, best first; a standard deviation from two seeds on.
+    """Return one row per arm: means over its runs with a result, best first; a standard deviation from two seeds on.
 
     Columns that the terminal has no room for are left out, and named beneath.
     """
     frame = sweep.frame()
     arms = ranked(frame, sweep.higher_is_better)
+    ended = [with_result(arm) for arm in arms]
     levels = {factor: [level_text(arm.iloc[0][factor]) for arm in arms] for factor in sweep.factors}
     statuses = [Text.from_markup(_statuses(arm["status"])) for arm in arms]
     numbers = {
         "seeds": [str(len(arm)) for arm in arms],
-        "steps to target": [_steps(arm, frame["steps"].max()) for arm in arms],
-        f"best {sweep.metric}": [_mean_and_deviation(arm["best"]) for arm in arms],
-        f"final {sweep.metric}": [_mean_and_deviation(arm["final"]) for arm in arms],
-        "area val/loss": [number_text(arm["area"].mean()) for arm in arms],
-        "seconds": [number_text(arm["seconds"].mean(), digits=1) for arm in arms],
+        "steps to target": [_steps(arm) for arm in arms],
+        f"best {sweep.metric}": [_mean_and_deviation(arm["best"]) for arm in ended],
+        f"final {sweep.metric}": [_mean_and_deviation(arm["final"]) for arm in ended],
+        "area val/loss": [number_text(arm["area"].mean()) for arm in ended],
+        "seconds": [number_text(arm["seconds"].mean(), digits=1) for arm in ended],
     }
     widest = max(status.cell_len for status in statuses)
 
@@ -184,13 +186,10 @@ def _legend(sweep: Sweep) -> list[str]:
     return lines
 
 
-def _steps(arm: pd.DataFrame, budget: float) -> str:
-    """Return the mean steps to the target; runs that did not reach it count with the budget, and it says so."""
-    reached = int(arm["steps_to_target"].notna().sum())
-    if not reached:
-        return "–"
-    mean = number_text(float(arm["steps_to_target"].fillna(budget).mean()), digits=0)
-    return mean if reached == len(arm) else f"≥{mean} ({reached}/{len(arm)})"
+def _steps(arm: pd.DataFrame) -> str:
+    found = steps(arm)
+    mean = number_text(found.mean, digits=0)
+    return mean if found.reached in (0, found.runs) else f"≥{mean} ({found.reached}/{found.runs})"
 
 
 def _mean_and_deviation(values: pd.Series) -> str:

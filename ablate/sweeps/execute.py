@@ -7,6 +7,7 @@ import os
 import socket
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 from ablate.analysis.naming import names
 from ablate.atomic import check_writable
@@ -24,6 +25,7 @@ from ablate.report.progress import Progress
 from ablate.report.terminal import announce, introduce
 from ablate.results import Sweep
 from ablate.stop import Stop, signals_request
+from ablate.sweep_facts import SweepFacts
 from ablate.sweeps.plan import Plan, make_plan
 from ablate.sweeps.preview import preview
 from ablate.sweeps.rounds import Round, Rounds, labels_of, unfinished
@@ -83,12 +85,22 @@ def execute(plan: Plan, engine: Engine, stop: Stop | None = None) -> Sweep:
 
 
 def _tell_watchers(rounds: Rounds, *, in_training: bool) -> None:
-    """Say in ``sweep.json`` which runs there are to be, once that is known, and whether they are in training."""
+    """Say in ``sweep.json`` which runs there are to be, as far as that is known, and whether they are in training."""
     facts = rounds.facts()
     if facts.factors and facts.arms:
         if in_training:
             facts.pid, facts.host = os.getpid(), socket.gethostname()
+        else:
+            _leave_others(facts, rounds.plan.folder)
         facts.save(rounds.plan.folder)
+
+
+def _leave_others(facts: SweepFacts, folder: Path) -> None:
+    """Keep it said that another process trains the sweep, which was called at the same time."""
+    there = SweepFacts.load(folder)
+    own = os.getpid(), socket.gethostname()
+    if there is not None and there.in_training and (there.pid, there.host) != own:
+        facts.pid, facts.host = there.pid, there.host
 
 
 def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> None:
@@ -119,6 +131,7 @@ def finish(rounds: Rounds) -> Sweep:
     """Return the results, once they are on disk and TensorBoard's HPARAMS tab knows of all runs in the folder."""
     results = rounds.results()
     if results.factors:
+        _leave_others(results.facts, results.folder)
         results.facts.target_used = dataclasses.asdict(results.target())
         results.facts.save(results.folder)
     records, _ = find(results.folder)

@@ -30,7 +30,7 @@ def preview(plan: Plan) -> Preview:
         at_most = Path(plan.factors, plan.seeds, higher_is_better=plan.higher_is_better).most_runs
         left += [sum(left) / max(1, len(left))] * (at_most - len(plan.runs))
     calibration = _calibration_runs(plan)
-    left += [seconds[run.config.arm_hash] for run in _unfinished(calibration)]
+    left += [seconds[run.config.arm_hash] for run in (calibration if plan.tuning else _unfinished(calibration))]
     workers = 0
     if plan.settings.workers != "0":
         engine = LocalEngine(plan.settings.workers, plan.settings.runs_per_gpu)

@@ -84,7 +84,9 @@ class Rounds:
                 self._arms[key], self._tuned[key] = tuning.chosen(arm, self.plan.higher_is_better)
         if self._calibrates:
             self._calibrates = False  # once: the baseline is among the first arms that are asked for
-            yield Round(f"{self.plan.name}, calibration: ", tuple(self.plan.calibration.runs(self._baseline())))
+            calibration = self.plan.calibration.runs(self._baseline())
+            yield Round(f"{self.plan.name}, calibration: ", tuple(calibration))
+            _refuse_unfinished(calibration, "Calibration")
         runs = [self._run(levels, seed) for levels, seed in wanted]
         self._reported |= {(run.config.arm_hash, run.config.seed): run for run in runs}
         yield Round(f"{self.plan.name}{title}: ", tuple(runs))
@@ -95,7 +97,7 @@ class Rounds:
         As long as none was asked for, because tuning goes on, these are the runs of the arms as they are known.
         """
         plan = self.plan
-        runs = list(self._reported.values()) or plan.runs
+        runs = self._known()
         records = [run.record() for run in runs]
         labels = labels_of(runs)
         return Sweep(
@@ -112,7 +114,7 @@ class Rounds:
     def facts(self) -> SweepFacts:
         """Return what a report has to know of the sweep beside the records of its runs."""
         plan = self.plan
-        labels = labels_of(self._reported.values())
+        labels = labels_of(self._known())
         return SweepFacts(
             design=plan.settings.design.name,
             factors={factor.key: list(factor.levels) for factor in plan.factors},
@@ -127,6 +129,9 @@ class Rounds:
             target=plan.settings.target,
             calibration=plan.calibration.calibrated(self._baseline()),
         )
+
+    def _known(self) -> list[PlannedRun]:
+        return list(self._reported.values()) or self.plan.runs
 
     def _baseline(self) -> PlannedArm:
         return self._arm(self.plan.calibration.levels)
