@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pytest
 from ablate.cli.main import main
 from ablate.errors import DamageWarning
 from ablate.registry import registry
+from ablate.results import open_sweep
+from ablate.sweep_facts import SweepFacts
 from ablate.techniques import KINDS
 from tests.helpers import short
 from tests.processes import Call, needs_proc, until
@@ -32,6 +35,21 @@ def test_a_sweep_ends_in_its_table_and_a_second_call_trains_nothing(capsys: pyte
     assert "best val/acc" in " ".join(out.split())
     assert main(short("-m", "norm=bn,none", "seed=0,1")) == 0
     assert "4 runs, all done before: nothing to train." in capsys.readouterr().out
+
+
+def test_a_call_that_trains_nothing_is_what_the_report_is_reproduced_by() -> None:
+    for more in ([], ["target=reached"]):
+        assert main(short("-m", "norm=bn,none", "workers=0", *more)) == 0
+    facts = SweepFacts.load(Path("outputs/digits-mlp"))
+    assert facts is not None
+    typed = shlex.join(["python", "-m", "ablate", *short("-m", "norm=bn,none", "workers=0", "target=reached")])
+    assert facts.command == typed
+    assert typed not in {record.facts.command for record in open_sweep(Path("outputs/digits-mlp")).records}
+
+
+def test_a_quiet_sweep_says_once_what_its_arms_share(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(short("-m", "opt=sgd", "norm=bn,none", "workers=0", "quiet=true")) == 0
+    assert capsys.readouterr().out.count("All arms: ") == 1
 
 
 def test_a_single_run_and_the_same_arm_in_a_sweep_are_one_run(capsys: pytest.CaptureFixture[str]) -> None:

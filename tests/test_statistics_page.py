@@ -16,7 +16,7 @@ from statsmodels.stats.power import TTestPower
 from ablate.analysis import Metric, Scale, effects
 from ablate.analysis.inference import SMOKE, holm
 from ablate.analysis.measure import AREA, STEPS
-from ablate.analysis.power import flips_needed
+from ablate.analysis.reach import flips_needed
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")

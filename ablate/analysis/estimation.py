@@ -115,7 +115,7 @@ class _Study:
             tuple(portions),
             self._divergences(),
             tuple(Refusal(tuple(dict.fromkeys(names)), why) for why, names in self.refused.items()),
-            tuple(self._notes()),
+            tuple(self._notes(found)),
         )
 
     def _refuse(self, effect: str, why: str) -> None:
@@ -209,7 +209,7 @@ class _Study:
                 found.append(one)
         return divergence.family(found)
 
-    def _notes(self) -> list[str]:
+    def _notes(self, found: Sequence[Contrast]) -> list[str]:
         table = self.table
         wanted, there = table.rows.size, int(table.usable.sum())
         notes = []
@@ -218,8 +218,9 @@ class _Study:
         if diverged := int(table.diverged.sum()):
             notes.append(f"{diverged} of {there} runs diverged.")
         alpha = 1 - self.confidence
-        notes.append(
-            f"Intervals: {100 * self.confidence:g} %, each by itself. An effect is called if t test and sign flips "
-            f"agree, both at {alpha:.2g} after Holm over all contrasts of a metric (or all its interactions)."
-        )
+        if any(one.test.interval for one in found):
+            notes.append(
+                f"Intervals: {100 * self.confidence:g} %, each by itself. An effect is called if t test and sign flips "
+                f"agree, both at {alpha:.2g} after Holm over all contrasts of a metric (or all its interactions)."
+            )
         return notes

@@ -102,7 +102,13 @@ def _tables(name: str, title: str, *tables: Sheet, items: Sequence[str] = ()) ->
 
 def _reproduce(content: Content) -> list[tuple[str, str]]:
     versions = "\n".join(f"{name}=={version}" for name, version in content.versions.items())
-    code = [("Commands", "\n".join(content.commands)), ("Versions", versions)]
+    last = [one for one in content.commands if one == content.facts.command]
+    earlier = [one for one in content.commands if one not in last]
+    code = [
+        ("Command", "\n".join(last)),
+        ("Earlier commands, whose runs it reuses" if last else "Commands", "\n".join(earlier)),
+        ("Versions", versions),
+    ]
     return [(title, text) for title, text in code if text]
 
 

@@ -97,7 +97,7 @@ def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> None:
     missing = each.missing(settings.retry)
     failed = 0 if missing else sum(run.record().status in FAILURES for run in each.runs)
     called = names(labels_of(each.runs))
-    announce(each.title, len(each.runs), len(missing), failed, called.sentence())
+    announce(each.title, len(each.runs), len(missing), failed, "" if settings.quiet else called.sentence())
     live = not any(run.config.trainer.progress for run in missing)  # which shows a bar of its own
     watch = Progress(
         rounds.results(),
