@@ -68,3 +68,12 @@ def test_without_an_interval_nothing_is_said_of_intervals() -> None:
     told = " ".join(lines(noisy(TWO, 1, lambda _: 0.5), "norm", "act"))
     assert "Intervals" not in told
     assert "Paired" not in told
+
+
+def test_what_has_no_pair_is_told_once_with_the_reason() -> None:
+    frame = noisy(TWO, 8, lambda _: 0.5).assign(status="finished", **{"val/loss": 1.0})
+    frame.loc[frame["norm"] == "bn", "status"] = "failed"
+    found = effects(frame, ["norm", "act"], ["val/acc", "val/loss"])
+    told = [one.sentence() for one in found.refused if any("against" in effect for effect in one.effects)]
+    why = "no seed has both with everything else equal, as runs failed or are missing."
+    assert told == [f"Not estimated: norm=bn against norm=none: {why}"]

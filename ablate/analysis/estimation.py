@@ -162,7 +162,10 @@ class _Study:
                 continue
             a, b = (setting(factor, table.levels[factor][level]) for level in levels)
             inside = f" within {setting(*within)}" if within else ""
-            unpaired = f"no seed has both with everything else equal and {metric.name} measured"
+            there = np.where(table.usable, 0.0, np.nan)
+            lost = contrasts.contrast(table, factor, levels, there, within) is None
+            why = "runs failed or are missing" if lost else f"{metric.name} was not measured"
+            unpaired = f"no seed has both with everything else equal, as {why}"
             self._refuse(f"{a} against {b}{inside}", NEVER if never else unpaired)
         cut = [timed is not None and timed.of(arms).cut(one.pairing, one.found.used) for one, arms in family]
         tested = paired([one.found.values for one, _ in family], metric, self.confidence, cut)

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rich.markup import escape
+
 from ablate.config import Config
 from ablate.designs.apart import is_apart
 from ablate.errors import ConfigError, RecordError, did_you_mean
@@ -48,7 +50,10 @@ def report(arguments: Sequence[str] = ()) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             _watch(names, root, asked.format)
         return
-    for folder in [_folder(name, root) for name in names] or _all(root):
+    folders = [_folder(name, root) for name in names] or _all(root)
+    for folder in folders:
+        if len(folders) > 1 and asked.format is None:
+            console().print(f"\n[bold]{escape(folder.name)}[/]")
         _report(folder, asked.format)
 
 

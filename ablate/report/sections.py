@@ -140,8 +140,8 @@ def findings_section(content: Content) -> Section:
 def layers_section(content: Content) -> Section:
     """Return what is wrong in the layers of each arm, and which arms have it; one line where nothing is."""
     shown = ailing(content.layers)
-    what = "This" if shown else "Nothing"
-    said = f"{what} is wrong in the layers, as the first run of each arm that came to an end shows."
+    said = "This is wrong in the layers" if shown else "No known symptom was found in the layers that were measured"
+    said += ": those of the first run of each arm that came to an end."
     findings = [Finding(", ".join(dict.fromkeys(s.name for s in one.symptoms)), "bad", one.sentence()) for one in shown]
     return Section("layers", "Layers", [said], findings, items=compared(content.layers))
 

@@ -66,7 +66,7 @@ def execute(plan: Plan, engine: Engine, stop: Stop | None = None) -> Sweep:
     signals = Stop() if stop is None else stop
     rounds = Rounds(plan)
     check_writable(plan.folder)
-    introduce(plan.warnings, plan.arrangement.notes, plan.transfers)
+    introduce((*plan.warnings, *plan.replaced), plan.arrangement.notes, plan.transfers)
     try:
         with signals_request(signals):
             for each in rounds:
