@@ -32,6 +32,16 @@ JUDGES = {
 }
 
 
+RANGES = {
+    "acc": (0.0, 1.0),
+    "r2": (-math.inf, 1.0),
+    "miou": (0.0, 1.0),
+    "recall_at_1": (0.0, 1.0),
+    "mmd": (0.0, math.inf),
+}
+"""The least and the greatest value of each metric that runs are judged by."""
+
+
 def metrics_for(spec: DataSpec, target_scale: Tensor) -> MetricCollection:
     """Return the loss and the metrics of a task.
 

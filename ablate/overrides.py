@@ -17,12 +17,13 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ablate.config import Config, is_scientific
-from ablate.errors import ConfigError
+from ablate.errors import ConfigError, did_you_mean
 from ablate.registry import registry
-from ablate.sweep_settings import SweepSettings
+from ablate.sweep_settings import Design, Resolution, Retry, SweepSettings
 from ablate.techniques import KINDS
 
 OF_SWEEP = tuple(f.name for f in dataclasses.fields(SweepSettings))
+CHOICES = {"design": [*Design.__members__], "resolution": [*Resolution.__members__], "retry": [*Retry.__members__]}
 SETTINGS = (*(f.name for f in dataclasses.fields(Config)), *OF_SWEEP)
 _AS_TYPED = {
     "True": "true",
@@ -59,6 +60,8 @@ def parse(arguments: Sequence[str], loader: ConfigLoader | None = None) -> list[
                 f"{own[0]}: this cannot be read, as = and , mean something of their own. Put the folder into quotes "
                 "inside the shell's, \"init_from='outputs/…/seed=0'\", or give the arm's hash: init_from=3fa9c1d2."
             ) from error
+        if open_ := [text for text in arguments if not _readable(text) and text.rstrip().endswith(",")]:
+            raise ConfigError(f"{open_[0]}: a level is missing after the comma.") from error
         reason = str(error).splitlines()[0].rstrip(".").removeprefix("LexerNoViableAltException: ")
         raise ConfigError(
             f"{reason}: this cannot be read. Settings are written key=value, odd characters in quotes."
@@ -115,7 +118,10 @@ def sweep_settings(settings: Sequence[Setting]) -> SweepSettings:
         try:
             OmegaConf.update(tree, setting.key, list(setting.levels) if setting.key == "tune" else value)
         except OmegaConfBaseException as error:
-            raise ConfigError(f"{setting.text}: {str(error).splitlines()[0].rstrip('.')}.") from error
+            choices = CHOICES.get(setting.key, [])
+            raise ConfigError(
+                f"{setting.text}: {str(error).splitlines()[0].rstrip('.')}.{did_you_mean(str(value), choices)}"
+            ) from error
     try:
         made = OmegaConf.to_object(tree)
     except ValueError as error:
@@ -133,6 +139,8 @@ def _setting(override: Override) -> Setting:
         choices = f" Write {key}=none for 'no technique'." if key in KINDS and "none" in registry().options(key) else ""
         raise ConfigError(f"{text}: a setting cannot be deleted, only changed.{choices}")
     prefix = "++" if override.is_force_add() else "+" if override.is_add() else ""
+    if not text.partition("=")[2].strip():
+        raise ConfigError(f"{text} is empty: write a value behind it.")
     if not override.is_sweep_override():
         return Setting(key, (str(override.get_value_element_as_str()),), text, prefix=prefix)
     if not override.is_discrete_sweep():

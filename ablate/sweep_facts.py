@@ -67,6 +67,8 @@ class SweepFacts:
     target_used: dict[str, Any] = field(default_factory=dict)
     """What came of it when the sweep was last called: the ``value``, the ``rule`` it is by, its ``margin``, and ``why``
     in words."""
+    command: str | None = None
+    """What was typed when the sweep was last called; None from Python."""
     pid: int | None = None
     """The process that trains the sweep, as long as it does, and its machine."""
     host: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,8 +13,11 @@ from pathlib import Path
 import pytest
 
 from ablate.cli.main import main
+from ablate.cli.report import report
 from ablate.errors import DamageWarning
 from ablate.registry import registry
+from ablate.results import open_sweep
+from ablate.sweep_facts import SweepFacts
 from ablate.techniques import KINDS
 from tests.helpers import short
 from tests.processes import Call, needs_proc, until
@@ -34,6 +38,45 @@ def test_a_sweep_ends_in_its_table_and_a_second_call_trains_nothing(capsys: pyte
     assert "4 runs, all done before: nothing to train." in capsys.readouterr().out
 
 
+def test_a_call_that_trains_nothing_is_what_the_report_is_reproduced_by() -> None:
+    for more in ([], ["target=reached"]):
+        assert main(short("-m", "norm=bn,none", "workers=0", *more)) == 0
+    facts = SweepFacts.load(Path("outputs/digits-mlp"))
+    assert facts is not None
+    typed = shlex.join(["python", "-m", "ablate", *short("-m", "norm=bn,none", "workers=0", "target=reached")])
+    assert facts.command == typed
+    assert typed not in {record.facts.command for record in open_sweep(Path("outputs/digits-mlp")).records}
+
+
+def test_a_sweep_that_replaces_a_larger_report_says_so_and_how_to_keep_both(capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*settings: str) -> str:
+        assert main(short("-m", "workers=0", *settings)) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    assert "name=another" not in said("norm=bn,none,ln")
+    assert "name=another" not in said("norm=bn,none,ln", "target=reached")
+    told = said("norm=bn,none")
+    assert "the report of digits-mlp was of 3 arms and is of 2 from now on" in told
+    assert "name=another here keeps both" in told
+    assert "name=another" not in said("norm=bn,none,ln")
+
+
+def test_reports_of_several_sweeps_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("one", "two"):
+        assert main(short(f"name={name}")) == 0
+    assert "Target: val/acc ≥ " in " ".join(capsys.readouterr().out.split())
+    report([])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines.index("one") < lines.index("two")
+    report(["one"])
+    assert "one" not in capsys.readouterr().out.splitlines()
+
+
+def test_a_quiet_sweep_says_once_what_its_arms_share(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(short("-m", "opt=sgd", "norm=bn,none", "workers=0", "quiet=true")) == 0
+    assert capsys.readouterr().out.count("All arms: ") == 1
+
+
 def test_a_single_run_and_the_same_arm_in_a_sweep_are_one_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(short("norm=bn")) == 0
     assert main(short("-m", "norm=bn,none")) == 0
@@ -52,6 +95,13 @@ def test_nothing_but_outputs_is_left_behind(tmp_path: Path) -> None:
         (["norm=bnn"], "Did you mean 'bn'"),
         (["opt.lr=abc"], "opt.lr"),
         (["opt.lr=-1"], "lr must be positive"),
+        (["opt.lr="], "opt.lr= is empty"),
+        (["-m", "norm=bn,"], "norm=bn,: a level is missing after the comma."),
+        (["-m", "norm=bn,none", "design=ofta"], "Did you mean 'ofat'?"),
+        (["-m", "norm=bn,none", "target=95"], "target=95: val/acc is 0 to 1. Did you mean 0.95?"),
+        (["-m", "norm=bn,none", "target=-0.1", "dry_run=true"], "val/acc is 0 to 1."),
+        (["-m", "norm=bn,none", "data=diabetes", "target=2", "dry_run=true"], "val/r2 is at most 1."),
+        (["runs", "output_dir=/proc/x"], "There is no folder /proc/x"),
         (["-m", "model=lstm", "data=digits_rows", "pool=max,avg"], "takes no part in pool"),
         (["norm=bn,none"], "add -m"),
         (["runz"], "There is no verb 'runz'. Did you mean 'runs'?"),

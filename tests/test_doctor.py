@@ -199,6 +199,10 @@ PLANTED: list[tuple[tuple[str, ...], Check, Verdict, str, str]] = [
     (("init=zeros",), units.at_start, FAIL, "100% dead", "init=he"),
     (("init=zeros",), gradients.all_move, FAIL, "5 of 6 tensors stay", "init=he"),
     (("init=zeros",), learning.ten_examples, FAIL, "in 500 steps", ""),
+    (("init=zeros",), learning.learning_rate, WARN, "no rate learns: loss 2.3 at best", "what fails beside this"),
+    (("init=zeros",), learning.labels, WARN, "accuracy 0.", "says the same of every input"),
+    (("init=zeros",), units.after_steps, FAIL, "100% dead", "init=he: they were so before any step"),
+    (("opt.lr=100",), learning.learning_rate, FAIL, "with 0.0", "opt.lr=0.0"),
     (("opt.lr=0.1",), learning.learning_rate, WARN, "with 0.0", "opt.lr=0.0"),
     (("opt.lr=0.1",), units.after_steps, FAIL, "saturated", "a smaller opt.lr"),
     (("opt=sgd", "opt.lr=10"), learning.learning_rate, FAIL, "10 diverges", "opt.lr=0."),
@@ -275,6 +279,11 @@ def test_what_does_not_apply_is_left_out() -> None:
     items = {f.item for f in examine(ablate.compose(["model=gan", "data=gaussians"]))}
     assert {"inputs", "duplicates", "units"} <= items
     assert not {"overfit", "learning_rate", "labels", "first_loss", "output"} & items
+
+
+def test_nobody_is_sent_to_the_optimizer_that_is_there() -> None:
+    assert "opt=adam" not in finding(learning.ten_examples, "init=zeros")[2]
+    assert "opt=adam" in finding(learning.ten_examples, "init=zeros", "opt=sgd")[2]
 
 
 def test_a_short_training_is_that_of_the_run() -> None:

@@ -105,7 +105,7 @@ def test_where_nothing_is_wrong_one_line_says_so(tmp_path: Path, capsys: pytest.
     assert "dead" not in capsys.readouterr().out
     page = to_html(content_of(made))
     section = page[page.index('<section id="layers"') :].partition("</section>")[0]
-    assert "Nothing is wrong in the layers" in section
+    assert "No known symptom was found in the layers that were measured" in section
     assert "<li>" not in section
 
 

@@ -13,7 +13,7 @@ from statsmodels.stats.power import TTestPower
 from ablate.analysis.evidence import Verdict
 from ablate.analysis.inference import flips, holm, paired, resamples
 from ablate.analysis.measure import Metric, Scale, as_metric
-from ablate.analysis.power import flips_needed
+from ablate.analysis.reach import flips_needed
 from ablate.analysis.wording import enough, verdict
 
 POINTS = Metric("acc", True, Scale.points, margin=1.0)

@@ -56,6 +56,7 @@ def test_seeds_are_averaged_and_partly_reached_targets_counted(
     curves = result.frame()
     mean = curves["steps_to_target"].fillna(curves["steps"].max()).mean()
     assert f"≥{mean:.0f} (2/3)" in text
+    assert "≥: only so many of the runs reached the target" in text
     assert f"{result.frame()['best'].mean():.3f}" in text
     assert "One seed an arm" not in text
 

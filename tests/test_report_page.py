@@ -180,6 +180,15 @@ def test_what_failed_was_tuned_decided_and_typed_is_there(text: str) -> None:
         assert words in text
 
 
+def test_the_command_that_gives_the_page_comes_before_those_that_its_runs_were_trained_by(tmp_path: Path) -> None:
+    last = "python -m ablate -m norm=bn,none calibration=0"
+    text = to_html(content_of(recorded(tmp_path, TWO, facts=SweepFacts(command=last))))
+    told = text.partition(">Reproduce<")[2]
+    earlier = "python -m ablate -m norm=bn,none<"
+    assert "Earlier commands, whose runs it reuses" in told
+    assert 0 < told.index(f">{last}<") < told.index("Earlier commands") < told.index(earlier)
+
+
 def test_no_name_of_a_user_becomes_markup(tmp_path: Path) -> None:
     levels = {"norm": [HOSTILE, "%{x}"], "<img src=x>": ["'\"&", "{{7*7}}"]}
     text = to_html(content_of(recorded(tmp_path, levels, name=HOSTILE)))

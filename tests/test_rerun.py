@@ -136,6 +136,9 @@ def test_what_cannot_be_done_again_is_one_sentence(
 
 def test_an_unfinished_run_is_not_compared(short_config: Maker, capsys: pytest.CaptureFixture[str]) -> None:
     record = open_record(short_config())
+    record.facts.overrides = ["norm=bn"]
     record.save()
     assert main(["rerun", str(record.folder)]) == 2
-    assert "only a run that has ended by itself" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "only a run that has ended by itself" in said
+    assert "To train it: python -m ablate norm=bn" in said

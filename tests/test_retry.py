@@ -162,6 +162,7 @@ def test_a_dry_run_prints_the_plan_and_trains_nothing(short_sweep: Runner, capsy
     assert "design=full, 3 arms × 2 seeds = 6 runs, 2 finished, 4 to train." in out
     assert "Nothing was trained." in out
     assert len(result.records) == 6
+    assert "2 seeds cannot show an effect in 2 contrasts, however large it is; 7 can." in out
     short_sweep(["norm=bn,none,ln", "seed=0,1", "tune=lr", "tune_seeds=2", "dry_run=true"])
     out = capsys.readouterr().out
     assert "3 arms × 2 seeds = 6 runs, 0 finished, 6 to train." in out  # which of them, tuning will say

@@ -17,7 +17,8 @@ from statsmodels.stats.power import TTestPower
 from ablate.analysis import Metric, Paired, Scale, effects
 from ablate.analysis.inference import SMOKE, holm
 from ablate.analysis.measure import AREA, STEPS
-from ablate.analysis.power import flips_needed, needed
+from ablate.analysis.power import needed
+from ablate.analysis.reach import flips_needed
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")

@@ -119,7 +119,7 @@ class _Study:
             tuple(portions),
             self._divergences(),
             tuple(Refusal(tuple(dict.fromkeys(names)), why) for why, names in self.refused.items()),
-            tuple(self._notes()),
+            tuple(self._notes(found)),
         )
 
     def _refuse(self, effect: str, why: str) -> None:
@@ -166,7 +166,10 @@ class _Study:
                 continue
             a, b = (setting(factor, table.levels[factor][level]) for level in levels)
             inside = f" within {setting(*within)}" if within else ""
-            unpaired = f"no seed has both with everything else equal and {metric.name} measured"
+            there = np.where(table.usable, 0.0, np.nan)
+            lost = contrasts.contrast(table, factor, levels, there, within) is None
+            why = "runs failed or are missing" if lost else f"{metric.name} was not measured"
+            unpaired = f"no seed has both with everything else equal, as {why}"
             self._refuse(f"{a} against {b}{inside}", NEVER if never else unpaired)
         cut = [timed is not None and timed.of(arms).cut(one.pairing, one.found.used) for one, arms in family]
         slack = [timed.of(arms).slack(one.pairing, one.found.used, (1, -1)) if timed else 0.0 for one, arms in family]
@@ -215,7 +218,7 @@ class _Study:
                 found.append(one)
         return divergence.family(found)
 
-    def _notes(self) -> list[str]:
+    def _notes(self, found: Sequence[Contrast]) -> list[str]:
         table = self.table
         wanted, there = table.rows.size, int(table.usable.sum())
         notes = []
@@ -224,8 +227,9 @@ class _Study:
         if diverged := int(table.diverged.sum()):
             notes.append(f"{diverged} of {there} runs diverged.")
         alpha = 1 - self.confidence
-        notes.append(
-            f"Intervals: {100 * self.confidence:g} %, each by itself. An effect is called if t test and sign flips "
-            f"agree, both at {alpha:.2g} after Holm over all contrasts of a metric (or all its interactions)."
-        )
+        if any(one.test.interval for one in found):
+            notes.append(
+                f"Intervals: {100 * self.confidence:g} %, each by itself. An effect is called if t test and sign flips "
+                f"agree, both at {alpha:.2g} after Holm over all contrasts of a metric (or all its interactions)."
+            )
         return notes

@@ -14,7 +14,8 @@ from statsmodels.stats.weightstats import ttost_paired
 from ablate.analysis.convergence import Floats
 from ablate.analysis.evidence import TINY, Paired, Verdict, called, same
 from ablate.analysis.measure import Metric
-from ablate.analysis.power import flips_needed, needed
+from ablate.analysis.power import needed
+from ablate.analysis.reach import flips_needed
 
 SMOKE = 5
 """Fewer seeds than these give no verdict."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +9,7 @@ from statsmodels.stats.power import TTestPower
 
 from ablate.analysis.convergence import Floats
 from ablate.analysis.evidence import Paired
+from ablate.analysis.reach import flips_needed
 
 POWER = 0.8
 SEEDS_LIMIT = 1000
@@ -65,11 +65,6 @@ def _least(one: Paired, bound: float) -> float:
         return abs(one.mean)
     low, high = one.interval
     return max(bound, low, -high)
-
-
-def flips_needed(alpha: float) -> int:
-    """Return with how many seeds the two-sided p of the sign-flip test, at least 2 / 2^n, can reach ``alpha``."""
-    return math.ceil(1 - math.log2(alpha) - 1e-9)
 
 
 def _seeds(sizes: Floats, alpha: float, power: float, alternative: str) -> Floats:

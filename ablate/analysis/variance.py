@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ Effect = tuple[str, ...]
 SEED: Effect = ("seed",)
 LEFT: Effect = ()
 _TINY = 1e-20
+ROUNDING = 0.005
+"""Shares are shown in whole hundredths."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,15 @@ class Share:
         if self.share is None:
             return f"{self.name}: no share of the variance of {self.metric.name}: {self.why}."
         return f"{self.name}: {100 * self.share:.1f} % of the variance of {self.metric.name}."
+
+
+OVERLAP = "shares overlap: not a full grid"
+
+
+def overlapping(found: Iterable[Share]) -> bool:
+    """Whether the shares of one metric do not add up to one: what two effects explain together belongs to neither."""
+    told = [one.share for one in found if one.share is not None]
+    return bool(told) and abs(sum(told) - 1) > ROUNDING
 
 
 def shares(

@@ -9,7 +9,8 @@ from typing import Any
 from ablate.analysis.evidence import Estimate, Paired, Verdict
 from ablate.analysis.inference import SMOKE
 from ablate.analysis.measure import Metric, Scale
-from ablate.analysis.power import POWER, SEEDS_LIMIT, flips_needed
+from ablate.analysis.power import POWER, SEEDS_LIMIT
+from ablate.analysis.reach import flips_needed
 from ablate.analysis.table import label
 
 _SPEAKS = re.compile(r"[a-z][a-z_]*[0-9]*", re.IGNORECASE)

@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rich.markup import escape
+
 from ablate.cli.watch import sweep_at, watch
 from ablate.config import Config
 from ablate.errors import ConfigError, did_you_mean
@@ -43,7 +45,10 @@ def report(arguments: Sequence[str] = ()) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             watch(names, root, lambda folder: _report(folder, asked.format))
         return
-    for folder in [_folder(name, root) for name in names] or _all(root):
+    folders = [_folder(name, root) for name in names] or _all(root)
+    for folder in folders:
+        if len(folders) > 1 and asked.format is None:
+            console().print(f"\n[bold]{escape(folder.name)}[/]")
         _report(folder, asked.format)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from ablate.errors import ConfigError
+from ablate.facts import command
 from ablate.record import read
 from ablate.registry import load_plugin
 from ablate.report.style import console
@@ -31,6 +32,13 @@ def rerun(arguments: Sequence[str] = ()) -> int:
             "'outputs/digits-mlp/norm=bn-3fa9c1d2/seed=0' [--keep FOLDER]."
         )
     record = read(Path(said.folder[0]).absolute())
+    if not record.status.done:
+        alone = (
+            f" To train it: {command(record.facts.overrides, record.facts.plugins)}" if record.facts.overrides else ""
+        )
+        raise ConfigError(
+            f"{said.folder[0]} is {record.status}: only a run that has ended by itself can be compared.{alone}"
+        )
     for plugin in record.facts.plugins:
         if not Path(plugin).is_file():
             raise ConfigError(f"The run used options of {plugin}, which is gone. Put the file back.")

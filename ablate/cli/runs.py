@@ -23,6 +23,8 @@ def runs(arguments: Sequence[str] = ()) -> None:
     root = Path(options[-1].partition("=")[2] if options else Config.output_dir)
     names = [a.removeprefix(f"{root}/").rstrip("/") for a in arguments if a not in options]
     known = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    if options and not root.is_dir():
+        raise ConfigError(f"There is no folder {root}: output_dir is where runs have been written.")
     for name in names:
         if name not in known:
             raise ConfigError(

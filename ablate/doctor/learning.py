@@ -8,6 +8,7 @@ import math
 from typing import TypeVar
 
 import torch
+from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 
 from ablate.dataset import Dataset, Examples, Splits
@@ -22,6 +23,10 @@ FEW = 10
 PATIENCE = 500
 FITTED, RIGHT = 0.1, 0.99
 FACTORS = (0.01, 0.0316, 0.1, 0.316, 1.0, 3.16, 10.0, 31.6, 100.0)
+FURTHER = (1e-5, 1e-4, 1e-3, 1e3, 1e4, 1e5)
+"""Tried where none of those learns."""
+LEARNT = 0.95
+"""Of the loss of the best answer that is the same for every input."""
 SLOWER, MUCH_SLOWER = 0.1, 0.3
 DECADE = 1.01  # rounding aside
 UNSETTLED, SETTLED = 3.0, 0.01
@@ -58,7 +63,7 @@ def ten_examples(case: Case) -> Finding | None:
         f"{FEW} examples can be learnt by heart",
         f"{right}loss {trial.losses[0]:.2g} → {trial.losses[-1]:.2g} in {len(trial.losses)} steps",
         fail=not trial.reached,
-        way="what fails beside this; then a wider model, or opt=adam",
+        way="what fails beside this; then a wider model" + ", or opt=adam" * (case.config.choices()["opt"] != "adam"),
     )
 
 
@@ -68,15 +73,19 @@ def learning_rate(case: Case) -> Finding | None:
     200 steps at a hundredth to a hundred times of it, two values a decade; the loss at the end is the mean over the
     last fifth. A small one only takes longer: what has nine tenths of the deepest fall is as good as the best. Warns
     where all such are more than a decade away, and fails where the chosen one diverges or lacks 30 % of that fall. A
-    large one never settles: warns where a tenth of it, or less, ends at a third of the loss.
+    large one never settles: warns where a tenth of it, or less, ends at a third of the loss. Where none of them does
+    better than one answer for all inputs, it looks up to 1e5 times further, and warns where none learns there either.
     """
     rate = getattr(case.config.opt, "lr", None)
     if case.trains_itself or not isinstance(rate, int | float) or rate <= 0:
         return None
     tried = {factor: _at(case, factor * rate) for factor in FACTORS if factor != 1} | {1.0: case.trained}
+    guess = _guess(case)
+    if not any(trial.loss < LEARNT * guess for trial in tried.values()):
+        tried |= {factor: _at(case, factor * rate) for factor in FURTHER}
     own, start, least = tried[1.0], case.trained.losses[0], min(trial.loss for trial in tried.values())
     fall = start - least
-    good = [factor for factor in FACTORS if tried[factor].loss <= least + SLOWER * fall]
+    good = [factor for factor, trial in tried.items() if trial.loss <= least + SLOWER * fall]
     best = min(good, key=lambda factor: abs(math.log10(factor)), default=1.0)
     lacking = (own.loss - least) / fall if fall > 0 else 1.0
     away = abs(math.log10(best)) > DECADE
@@ -85,20 +94,37 @@ def learning_rate(case: Case) -> Finding | None:
     unsettled = own.loss > max(SETTLED * start, UNSETTLED * lower[calmest])
     if unsettled:
         best = calmest
-    if own.diverged:
+    none = least >= LEARNT * guess
+    if own.diverged and none:
+        figure = f"{rate:.3g} diverges after {len(own.losses)} steps; no rate learns"
+    elif own.diverged:
         figure = f"{rate:.3g} diverges after {len(own.losses)} steps; {best * rate:.2g} does not"
-    elif fall <= 0:
-        figure = "the loss falls at none"
+    elif fall <= 0 or none:
+        figure = "the loss falls at none" if fall <= 0 else f"no rate learns: loss {least:.2g} at best"
     else:
         figure = f"loss {own.loss:.2g}; with {best * rate:.2g} {tried[best].loss:.2g}"
     return judged(
         "learning_rate",
         f"opt.lr={rate:.3g} within a decade of the best",
         figure,
-        warn=away or unsettled,
-        fail=own.diverged or fall <= 0 or (away and lacking > MUCH_SLOWER),
-        way=f"opt.lr={best * rate:.1g}" if fall > 0 else "what fails beside this",
+        warn=away or unsettled or none,
+        fail=own.diverged or fall <= 0 or (away and lacking > MUCH_SLOWER and not none),
+        way=f"opt.lr={best * rate:.1g}" if fall > 0 and not none else "what fails beside this",
     )
+
+
+def _guess(case: Case) -> float:
+    """Return the training loss of the best answer that is the same for every input; infinite where there is none."""
+    y, criterion = case.dataset.splits.train.y, case.fresh().criterion
+    if case.task is Task.regression:
+        return float(criterion(y.mean(0).expand_as(y), y))
+    if not case.has_classes:
+        return math.inf
+    outputs = case.dataset.spec.outputs
+    shares = torch.bincount(y.flatten(), minlength=outputs).clamp(min=1) / y.numel()
+    logits = shares.log().view(1, -1, *[1] * (y.ndim - 1)).expand(len(y), outputs, *y.shape[1:])  # (N, C, *S)
+    with isolate_rng():
+        return min(float(criterion(torch.zeros_like(logits), y)), float(criterion(logits, y)))
 
 
 def _at(case: Case, rate: float) -> Trial:
@@ -131,6 +157,8 @@ def labels(case: Case) -> Finding | None:
     leak, wrong = without > chance + margin and without > own / 2, own < chance - margin and case.has_classes
     name = "accuracy" if case.has_classes else "R²"
     way = "the data: labels that belong to inputs (data.label_noise=0)"
+    if _says_the_same(case.trained, case.dataset):
+        way = "what fails beside this: the network says the same of every input, whatever the labels"
     return judged(
         "labels",
         "labels mean something, shuffled ones do not",
@@ -139,6 +167,12 @@ def labels(case: Case) -> Finding | None:
         fail=leak or wrong,
         way="the data: inputs or splits that tell the answer" if leak else way,
     )
+
+
+def _says_the_same(trial: Trial, dataset: Dataset) -> bool:
+    """Whether the predictions do not depend on the input: such a network shows nothing about its data."""
+    said = predictions(trial.module, dataset.splits.val.x)
+    return torch.allclose(said, said[:1].expand_as(said))
 
 
 def _score(trial: Trial, dataset: Dataset, task: Task) -> tuple[float, float, float]:

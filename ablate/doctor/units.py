@@ -19,14 +19,18 @@ def at_start(case: Case) -> Finding | None:
     Of the worst layer, on the first batch: a dead unit gives the same number for all of it, a saturated one has a slope
     below 0.01 on 95 % of it. Warns from half of a layer's units on, fails from nine tenths: nothing passes through.
     """
-    return _units(case, case.fresh(), "units", "units alive at the start", "init=he")
+    way = "init=he" if case.config.choices()["init"] != "he" else "act=leaky_relu, or norm=bn"
+    return _units(case, case.fresh(), "units", "units alive at the start", way)
 
 
 def after_steps(case: Case) -> Finding | None:
     """Have units died or saturated after 200 steps? Limits as at the start."""
     if case.trains_itself or case.trained.diverged:
         return None
+    before = at_start(case)
     way = "a smaller opt.lr, act=leaky_relu, or norm=bn"
+    if before is not None and before.way_out:
+        way = f"{before.way_out}: they were so before any step"
     return _units(case, case.trained.module, "units_later", f"units alive after {STEPS} steps", way)
 
 

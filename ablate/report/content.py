@@ -84,7 +84,7 @@ class Content:
     failures: Sequence[Failure]
     warnings: Sequence[str]
     commands: Sequence[str]
-    """What was typed."""
+    """What was typed: the command that gives this report first, then those that its runs were trained by before."""
     versions: Mapping[str, str]
 
     @property
@@ -127,6 +127,7 @@ def content_of(sweep: Sweep) -> Content:
         found = sweep.effects(metrics)
     shown = [name for name in dict.fromkeys((sweep.metric, "val/loss")) if (curves["metric"] == name).any()]
     crossed = {one.metric.column: one.metric for one in found.interactions}
+    typed = [sweep.facts.command, *(record.facts.command for record in sweep.records)]
     plotted = [name for name in crossed if name == "steps_to_target" or name.startswith("test/")] or list(crossed)[:1]
     return Content(
         name=sweep.name,
@@ -146,7 +147,7 @@ def content_of(sweep: Sweep) -> Content:
         layers=examined(sweep),
         failures=[one for record in sweep.records if (one := _failure(sweep, record)) is not None],
         warnings=list(dict.fromkeys(warning for record in sweep.records for warning in record.facts.warnings)),
-        commands=list(dict.fromkeys(record.facts.command for record in sweep.records if record.facts.command)),
+        commands=list(dict.fromkeys(one for one in typed if one)),
         versions=dict(sorted({k: v for record in sweep.records for k, v in record.facts.versions.items()}.items())),
     )
 

@@ -10,8 +10,10 @@ from rich.table import Table
 
 from ablate.analysis import Contrast, Effects, Interaction, Share, Verdict
 from ablate.analysis.evidence import Estimate, Paired
+from ablate.analysis.reach import too_few
 from ablate.analysis.table import label
-from ablate.analysis.wording import between, number, setting
+from ablate.analysis.variance import OVERLAP, overlapping
+from ablate.analysis.wording import between, listed, number, setting
 from ablate.analysis.wording import verdict as verdict_label
 
 _STYLES = {
@@ -30,16 +32,49 @@ def effects_told(found: Effects) -> list[Table | str]:
     told: list[Table | str] = []
     if found.contrasts:
         told.append(contrasts_table(found.contrasts))
+    told += censoring(found.contrasts)
     told += [escape(f"{one.reading()} ({one.metric.name}).") for one in strongest(found.interactions)]
+    called = sum(one.test.verdict.effect for one in found.interactions)
+    if called > _STRONGEST:
+        told.append(f"{_STRONGEST} of {called} interactions are shown; the report has all.")
     told += shares(found.shares)
     told += [escape(one.sentence()) for one in found.divergences if one.differs]
     told += [escape(one.sentence()) for one in found.refused]
-    if seeds := sorted({one.test.seeds for one in found.contrasts}):
+    if seeds := sorted({one.test.seeds for one in found.contrasts if one.test.interval}):
         told.append(f"Paired by seed: {' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} of them.")
+    told += powerless(found.contrasts)
     if any(one.test.verdict is Verdict.inconclusive and one.test.seeds_needed for one in found.contrasts):
         told.append("In brackets: how many seeds would probably decide it.")
     told += [escape(note) for note in found.notes]
     return told
+
+
+def censoring(contrasts: Sequence[Contrast]) -> list[str]:
+    """Return a line on the effects that are bounds, or not even that, because runs did not reach the target."""
+    groups: dict[str, list[str]] = {"at least": [], "at most": [], "neither bound nor exact": []}
+    for one in contrasts:
+        here, there = one.side.censored, one.baseline_side.censored
+        if here and there:
+            groups["neither bound nor exact"].append(one.name)
+        elif here or there:
+            groups["at least" if here else "at most"].append(one.name)
+    said = "; ".join(f"{how}: {listed(names)}" for how, names in groups.items() if names)
+    return (
+        [escape(f"Not all runs reached the target, so that of the ratios of steps these are {said}.")] if said else []
+    )
+
+
+def powerless(contrasts: Sequence[Contrast]) -> list[str]:
+    """Return a line where no difference, however large, could have been called an effect with so many seeds."""
+    metrics: dict[str, list[Contrast]] = {}
+    for one in contrasts:
+        metrics.setdefault(one.metric.column, []).append(one)
+    said = (
+        too_few(max(one.test.seeds for one in family), family[0].test.family, family[0].test.confidence)
+        for family in metrics.values()
+        if any(one.test.interval for one in family)
+    )
+    return list(dict.fromkeys(sentence for sentence in said if sentence))
 
 
 def contrasts_table(contrasts: Sequence[Contrast]) -> Table:
@@ -81,11 +116,12 @@ def strongest(interactions: Sequence[Interaction]) -> list[Interaction]:
 
 
 def shares(found: Sequence[Share]) -> list[str]:
-    """Return a line for each metric: whose share of its variance is how large."""
+    """Return a line for each metric: whose share of its variance is how large, and whether they overlap."""
     lines = []
     for metric in dict.fromkeys(one.metric.name for one in found):
         own = [one for one in found if one.metric.name == metric and one.share is not None]
         parts = (f"{one.name} {100 * (one.share or 0):.0f} %" for one in sorted(own, key=lambda one: -(one.share or 0)))
         if own:
-            lines.append(escape(f"Variance of {metric}: {', '.join(parts)}."))
+            how = f" ({OVERLAP})" if overlapping(own) else ""
+            lines.append(escape(f"Variance of {metric}{how}: {', '.join(parts)}."))
     return lines

@@ -61,6 +61,8 @@ class Preview:
     """How many runs a path takes if racing saves none."""
     tuning: TuningPreview | None = None
     calibration: CalibrationPreview | None = None
+    too_few: str | None = None
+    """Where the seeds cannot show an effect, in words."""
 
 
 def print_preview(preview: Preview) -> None:
@@ -97,6 +99,8 @@ def print_preview(preview: Preview) -> None:
             f"For the target: {_count(calibration.runs, 'calibration run')} of {escape(calibration.arm)} on seeds "
             f"{', '.join(map(str, calibration.seeds))}, {calibration.finished} finished."
         )
+    if preview.too_few is not None:
+        out.print(f"[yellow]{preview.too_few}[/]")
     where = "in this process" if preview.workers == 0 else f"on {_count(preview.workers, 'worker')}"
     out.print(f"About {duration_text(preview.seconds)} {where}, from a few measured steps and from runs of before.")
     out.print("Nothing was trained. Leave dry_run out to train it.")

@@ -103,7 +103,13 @@ def _tables(name: str, title: str, *tables: Sheet, items: Sequence[str] = ()) ->
 
 def _reproduce(content: Content) -> list[tuple[str, str]]:
     versions = "\n".join(f"{name}=={version}" for name, version in content.versions.items())
-    code = [("Commands", "\n".join(content.commands)), ("Versions", versions)]
+    last = [one for one in content.commands if one == content.facts.command]
+    earlier = [one for one in content.commands if one not in last]
+    code = [
+        ("Command", "\n".join(last)),
+        ("Earlier commands, whose runs it reuses" if last else "Commands", "\n".join(earlier)),
+        ("Versions", versions),
+    ]
     return [(title, text) for title, text in code if text]
 
 
@@ -135,8 +141,8 @@ def findings_section(content: Content) -> Section:
 def layers_section(content: Content) -> Section:
     """Return what is wrong in the layers of each arm, and which arms have it; one line where nothing is."""
     shown = ailing(content.layers)
-    what = "This" if shown else "Nothing"
-    said = f"{what} is wrong in the layers, as the first run of each arm that came to an end shows."
+    said = "This is wrong in the layers" if shown else "No known symptom was found in the layers that were measured"
+    said += ": those of the first run of each arm that came to an end."
     findings = [Finding(", ".join(dict.fromkeys(s.name for s in one.symptoms)), "bad", one.sentence()) for one in shown]
     return Section("layers", "Layers", [said], findings, items=compared(content.layers))
 

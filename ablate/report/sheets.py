@@ -10,7 +10,8 @@ import pandas as pd
 
 from ablate.analysis import Contrast, Divergence, Interaction, Metric, Paired, Scale, Share
 from ablate.analysis.table import label
-from ablate.analysis.wording import number, setting, verdict
+from ablate.analysis.variance import OVERLAP, overlapping
+from ablate.analysis.wording import listed, number, setting, verdict
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,9 @@ def shares_sheet(shares: Sequence[Share]) -> Sheet:
     found = {(one.name, one.metric.name): one for one in shares}
     rows = [(Cell(name), *(_share(found.get((name, metric))) for metric in metrics)) for name in names]
     why = dict.fromkeys(f"–: {one.why}." for one in shares if one.share is None)
-    notes = ("Eta squared, of Type II sums of squares; left: noise and whatever the model lacks.", *why)
+    overlap = [name for name in metrics if overlapping(one for one in shares if one.metric.name == name)]
+    how = [f"{listed(overlap)}: {OVERLAP}."] if overlap else []
+    notes = ("Eta squared, of Type II sums of squares; left: noise and whatever the model lacks.", *how, *why)
     return Sheet("shares", "Shares of the variance", ("source", *metrics), tuple(rows), frozenset({"source"}), notes)
 
 

@@ -177,10 +177,12 @@ def _legend(sweep: Sweep) -> list[str]:
     target = sweep.target()
     if target.value is None:
         return []
-    lines = []
-    if len(sweep.records) > 1:
-        said = escape(target.sentence(sweep.metric, sweep.higher_is_better))
-        lines = [f"Best {sweep.metric} first. {said} Steps are optimizer steps."]
+    best = f"Best {sweep.metric} first. " if len(sweep.records) > 1 else ""
+    said = escape(target.sentence(sweep.metric, sweep.higher_is_better))
+    lines = [f"{best}{said} Steps are optimizer steps."]
+    frame = sweep.frame()
+    if len(frame) > 1 and frame["steps_to_target"].isna().groupby(frame["arm_hash"]).nunique().gt(1).any():
+        lines.append("≥: only so many of the runs reached the target; the others count with all their steps.")
     if len(sweep.records) == len({r.facts.arm_hash for r in sweep.records}) > 1:
         lines.append('One seed an arm: differences may be chance. For ten, add "seed=range(0,10)".')
     return lines

@@ -68,7 +68,7 @@ def execute(plan: Plan, engine: Engine, stop: Stop | None = None) -> Sweep:
     signals = Stop() if stop is None else stop
     rounds = Rounds(plan)
     check_writable(plan.folder)
-    introduce(plan.warnings, plan.arrangement.notes, plan.transfers)
+    introduce((*plan.warnings, *plan.replaced), plan.arrangement.notes, plan.transfers)
     try:
         with signals_request(signals):
             for each in rounds:
@@ -109,7 +109,7 @@ def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> None:
     missing = each.missing(settings.retry)
     failed = 0 if missing else sum(run.record().status in FAILURES for run in each.runs)
     called = names(labels_of(each.runs))
-    announce(each.title, len(each.runs), len(missing), failed, called.sentence())
+    announce(each.title, len(each.runs), len(missing), failed, "" if settings.quiet else called.sentence())
     live = not any(run.config.trainer.progress for run in missing)  # which shows a bar of its own
     watch = Progress(
         rounds.results(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,9 @@ from ablate.config import Config
 from ablate.designs.factor import Factor
 from ablate.engines.planned import PlannedRun
 from ablate.errors import ConfigError
-from ablate.metrics import JUDGES
+from ablate.metrics import JUDGES, RANGES
 from ablate.overrides import Setting
+from ablate.sweep_facts import SweepFacts
 from ablate.sweep_settings import SweepSettings
 from ablate.sweeps.arms import Composer, PlannedArm
 from ablate.sweeps.arranged import Arranged, arranged
@@ -59,6 +61,18 @@ class Plan:
         return Path(self.arms[0].config.output_dir) / self.name
 
     @property
+    def replaced(self) -> tuple[str, ...]:
+        """A warning where another sweep in the folder, of more arms, has a report that this one takes the place of."""
+        before = SweepFacts.load(self.folder)
+        ours = {factor.key: list(factor.levels) for factor in self.factors}
+        if before is None or not ours or ours == before.factors or len(before.arms) <= len(self.arms):
+            return ()
+        return (
+            f"the report of {self.name} was of {len(before.arms)} arms and is of {len(self.arms)} from now on; its "
+            "runs stay. The same command as then brings it back, and name=another here keeps both.",
+        )
+
+    @property
     def runs(self) -> list[PlannedRun]:
         """The runs of all arms that are known, before tuning."""
         return [arm.run(seed) for arm in self.arms for seed in self.seeds]
@@ -94,6 +108,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
     seeds = composer.seeds or (arms[0].config.seed,)
     configs = [arm.config for arm in arms]
     _refuse_mixed_metrics(configs)
+    _check_target(of_sweep.target, JUDGES[configs[0].task].metric)
     for config in configs:
         check_shares(config)
     for config in {str(machine(config.trainer)): config for config in configs}.values():
@@ -129,6 +144,20 @@ def _check_seeds(settings: Sequence[Setting]) -> None:
             f"seed={wrong[0]}: seed must be a whole number from 0 to 4294967295. "
             'For ten seeds write "seed=range(0,10)".'
         )
+
+
+def _check_target(target: float | str, metric: str) -> None:
+    """Raise ``ConfigError`` for a target that no run can reach, or that every run has reached before its first step."""
+    if isinstance(target, str) or metric not in RANGES:
+        return
+    low, high = RANGES[metric]
+    if low <= target <= high:
+        return
+    span = (
+        f"at most {high:g}" if low == -math.inf else f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
+    )
+    meant = f" Did you mean {target / 100:g}?" if high < target <= 100 * high else ""
+    raise ConfigError(f"target={target:g}: val/{metric} is {span}.{meant}")
 
 
 def _folder_name(configs: Sequence[Config]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ablate.analysis.reach import too_few
 from ablate.designs.path import Path
 from ablate.engines.local import LocalEngine
 from ablate.engines.planned import PlannedRun
@@ -31,6 +32,7 @@ def preview(plan: Plan) -> Preview:
         left += [sum(left) / max(1, len(left))] * (at_most - len(plan.runs))
     calibration = _calibration_runs(plan)
     left += [seconds[run.config.arm_hash] for run in (calibration if plan.tuning else _unfinished(calibration))]
+    aliased = plan.arrangement.inestimable()
     workers = 0
     if plan.settings.workers != "0":
         engine = LocalEngine(plan.settings.workers, plan.settings.runs_per_gpu)
@@ -46,6 +48,7 @@ def preview(plan: Plan) -> Preview:
         at_most=at_most,
         tuning=_tuning(plan),
         calibration=_calibration(plan, calibration),
+        too_few=too_few(len(plan.seeds), sum(len(one.levels) - 1 for one in plan.factors if [one.key] not in aliased)),
     )
 
 

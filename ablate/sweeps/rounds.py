@@ -128,6 +128,7 @@ class Rounds:
             start=self._path.start if self._path else None,
             target=plan.settings.target,
             calibration=plan.calibration.calibrated(self._baseline()),
+            command=plan.arms[0].typed,
         )
 
     def _known(self) -> list[PlannedRun]:
