@@ -81,14 +81,9 @@ class SweepSettings:
             raise ValueError(f"calibration belongs to target={AUTO}; drop it, or target={self.target}")
         if not re.fullmatch(r"auto|\d+", self.workers):
             raise ValueError(f"workers must be auto or a whole number, not {self.workers}; 0 trains in this process")
-        if not re.fullmatch(r"off|[1-9]\d*", self.stack):
-            raise ValueError(f"stack must be off or a whole number from 1 on, not {self.stack}")
+        if not re.fullmatch(r"auto|off|[1-9]\d*", self.stack):
+            raise ValueError(f"stack must be auto, off or a whole number from 1 on, not {self.stack}")
         if self.baseline and self.design is not Design.ofat:
             raise ValueError("baseline belongs to design=ofat; drop it, or add that")
         if self.resolution is not None and self.design is not Design.fractional:
             raise ValueError("resolution belongs to design=fractional; drop it, or add that")
-
-    @property
-    def in_step(self) -> int:
-        """How many runs of one graph may train in step."""
-        return 1 if self.stack == "off" else int(self.stack)

@@ -13,7 +13,9 @@ import torch
 import ablate
 from ablate import files
 from ablate.config import Config
+from ablate.engines import gains
 from ablate.registry import registry
+from ablate.training.pace import Pace
 from tests.helpers import short
 
 torch.set_num_threads(1)  # as a run has: pytest's own processes share the processors
@@ -30,6 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test writes its outputs to a folder of its own."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _no_gain(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have ``stack=auto`` train every run by itself: no test may depend on how fast the machine is, or was."""
+    monkeypatch.setattr(gains, "folder", lambda: tmp_path_factory.getbasetemp() / "stacks")
+    monkeypatch.setattr(Pace, "gain", lambda self, members: 0.0)
 
 
 @pytest.fixture(autouse=True)

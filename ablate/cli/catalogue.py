@@ -85,6 +85,7 @@ def _plain_settings() -> list[tuple[str, str, str]]:
         "fail_fast": "whether the first failure stops the sweep",
         "workers": "worker processes: auto, a number, or 0 for this process",
         "runs_per_gpu": "how many runs share a GPU",
+        "stack": "how many runs of one network train in step: off; auto, as a few timed steps say; a number at most",
         "quiet": "print nothing but failures while training",
         "cost": "whether a table of parameters, multiply-adds and memory follows the results",
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from ablate.engines.engine import Engine, Watch
 from ablate.engines.groups import Group, grouped
 from ablate.engines.inline import InlineEngine
 from ablate.engines.planned import PlannedRun
+from ablate.engines.sizes import in_step
 from ablate.engines.slots import VISIBLE, Slot, gpu_names, slots, usable_processors
 from ablate.engines.worker import Setup
 from ablate.errors import EngineError
@@ -31,17 +31,17 @@ _DEATHS = 3
 def engine_for(settings: SweepSettings) -> Engine:
     """Return the engine that a sweep asks for: ``workers=0`` trains in this process."""
     if settings.workers == "0":
-        return InlineEngine(settings.in_step)
-    return LocalEngine(settings.workers, settings.runs_per_gpu, settings.in_step)
+        return InlineEngine(settings.stack)
+    return LocalEngine(settings.workers, settings.runs_per_gpu, settings.stack)
 
 
 class LocalEngine:
     """Trains in worker processes: ``workers`` of them at most, or ``auto``, and ``runs_per_gpu`` on each GPU.
 
-    Up to ``stack`` runs of one graph are trained in step, if there are so many for each worker.
+    Runs of one graph are trained in step, as ``stack`` says: off, auto or how many at most.
     """
 
-    def __init__(self, workers: str | int = "auto", runs_per_gpu: int = 1, stack: int = 1) -> None:
+    def __init__(self, workers: str | int = "auto", runs_per_gpu: int = 1, stack: str | int = 1) -> None:
         self.workers = str(workers)
         self.runs_per_gpu = runs_per_gpu
         self.stack = stack
@@ -49,7 +49,7 @@ class LocalEngine:
     def train(self, runs: Sequence[PlannedRun], watch: Watch, stop: Stop, *, wait: bool = False) -> None:
         """Start the workers, train, and end them: none is left, whatever is raised."""
         places = deque(self.slots(runs))
-        todo = deque(grouped(runs, lambda own: 1 if wait else min(self.stack, math.ceil(len(own) / len(places)))))
+        todo = deque(self.groups(runs, len(places), wait=wait))
         crew: list[Worker] = []
         deaths = 0
         try:
@@ -81,6 +81,10 @@ class LocalEngine:
             f"{deaths} worker processes in a row ended before they had trained anything. "
             "What they printed stands above; workers=0 trains in this process."
         )
+
+    def groups(self, runs: Sequence[PlannedRun], workers: int, *, wait: bool = False) -> list[Group]:
+        """Return ``runs`` as they train in step; only a run alone can ``wait`` for another process."""
+        return grouped(runs, lambda own: 1 if wait else in_step(self.stack, own, workers))
 
     def slots(self, runs: Sequence[PlannedRun]) -> list[Slot]:
         """Return where ``runs`` are trained on this machine."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich import box
 from rich.markup import escape
@@ -63,6 +63,8 @@ class Preview:
     calibration: CalibrationPreview | None = None
     too_few: str | None = None
     """Where the seeds cannot show an effect, in words."""
+    stacks: Mapping[int, int] = field(default_factory=dict)
+    """How many groups of so many runs train in step, by the number of runs."""
 
 
 def print_preview(preview: Preview) -> None:
@@ -101,9 +103,19 @@ def print_preview(preview: Preview) -> None:
         )
     if preview.too_few is not None:
         out.print(f"[yellow]{preview.too_few}[/]")
+    if together := stacks_text(preview.stacks):
+        out.print(together)
     where = "in this process" if preview.workers == 0 else f"on {_count(preview.workers, 'worker')}"
     out.print(f"About {duration_text(preview.seconds)} {where}, from a few measured steps and from runs of before.")
     out.print("Nothing was trained. Leave dry_run out to train it.")
+
+
+def stacks_text(stacks: Mapping[int, int]) -> str:
+    """Return ``In step: 4 stacks of 8 runs, 1 run by itself.``; nothing where every run trains by itself."""
+    words = [f"{_count(stacks[size], 'stack')} of {size} runs" for size in sorted(stacks, reverse=True) if size > 1]
+    if words and (alone := stacks.get(1)):
+        words.append(f"{_count(alone, 'run')} by {'itself' if alone == 1 else 'themselves'}")
+    return f"In step: {', '.join(words)}." if words else ""
 
 
 def _count(number: int, noun: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ablate.analysis.reach import too_few
 from ablate.designs.path import Path
+from ablate.engines.inline import InlineEngine
 from ablate.engines.local import LocalEngine
 from ablate.engines.planned import PlannedRun
 from ablate.report.preview import ArmPreview, CalibrationPreview, Preview, TuningPreview
@@ -33,10 +35,13 @@ def preview(plan: Plan) -> Preview:
     calibration = _calibration_runs(plan)
     left += [seconds[run.config.arm_hash] for run in (calibration if plan.tuning else _unfinished(calibration))]
     aliased = plan.arrangement.inestimable()
-    workers = 0
-    if plan.settings.workers != "0":
-        engine = LocalEngine(plan.settings.workers, plan.settings.runs_per_gpu)
+    missing = list(plan.runs) if plan.tuning else _unfinished(plan.runs)
+    if plan.settings.workers == "0":
+        workers, groups = 0, InlineEngine(plan.settings.stack).groups(missing)
+    else:
+        engine = LocalEngine(plan.settings.workers, plan.settings.runs_per_gpu, plan.settings.stack)
         workers = len(engine.slots([*plan.runs, *_tuning_runs(plan, *plan.arms), *calibration]))
+        groups = engine.groups(missing, len(engine.slots(missing)))
     return Preview(
         name=plan.name,
         design=plan.settings.design.name,
@@ -44,6 +49,7 @@ def preview(plan: Plan) -> Preview:
         arms=arms,
         seeds=plan.seeds,
         workers=workers,
+        stacks=Counter(map(len, groups)),
         seconds=max(sum(left) / max(1, workers), max(left, default=0.0)),
         at_most=at_most,
         tuning=_tuning(plan),
