@@ -245,8 +245,6 @@ def test_a_plan_names_its_stacks(
     settings = short("norm=none,bn", "seed=range(0,4)", "dry_run=true", "workers=0", "trainer.max_steps=1000")
     ablate.sweep(settings)
     assert "In step: 2 stacks of 4 runs." in capsys.readouterr().out
-    ablate.sweep([*settings, "stack=off"])
-    assert "In step" not in capsys.readouterr().out
 
 
 def test_stacks_are_told_with_their_numbers() -> None:

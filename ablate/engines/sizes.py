@@ -59,7 +59,6 @@ def best(gains: Mapping[int, float], runs: int, workers: int) -> int:
 
     ``gains`` are known for some sizes: any other gains what the next smaller one does.
     """
-
     known = {1: 1.0, **gains}
 
     def duration(size: int) -> float:

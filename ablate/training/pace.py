@@ -42,7 +42,8 @@ class Pace:
     def __init__(self, configs: Sequence[Config]) -> None:
         first = configs[0]
         self.configs = configs
-        self._dataset = prepare(first.data, first.seed)
+        with quiet(), process_state(first.trainer.threads):
+            self._dataset = prepare(first.data, first.seed)
         batches = training_batches(self._dataset.splits.train, first.data, first.seed)
         self.steps = first.trainer.steps(len(batches))
         """How many optimizer steps each run has."""
