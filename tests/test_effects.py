@@ -390,6 +390,11 @@ def test_several_metrics_are_each_a_family() -> None:
     assert [one.metric.column for one in found.contrasts] == ["val/acc"] * 3 + ["area"] * 3 + ["speed"] * 3
     assert {one.test.family for one in found.contrasts} == {3}
     assert [one.metric.margin for one in found.contrasts[::3]] == [2, None, 1.5]
+    assert found.notes[-1] == (
+        "Primary: val/acc; the other metrics are secondary. 6 families of tests, each held to its own level: "
+        "some effect may be false."
+    )
+    assert not [note for note in effects(frame, ["norm", "act"], "area").notes if "Primary" in note]
     assert [one.test.estimate for one in found.contrasts[3:6]] == pytest.approx(
         [-one.test.estimate / 100 for one in found.contrasts[:3]]
     )

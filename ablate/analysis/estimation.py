@@ -21,7 +21,7 @@ from ablate.analysis.pairing import pair
 from ablate.analysis.table import Table, check, tabulate
 from ablate.analysis.times import Times, times
 from ablate.analysis.variance import Share, shares
-from ablate.analysis.wording import listed, setting
+from ablate.analysis.wording import counted, listed, setting
 
 NEVER = "no run reached the target within the budget"
 
@@ -119,7 +119,7 @@ class _Study:
             tuple(portions),
             self._divergences(),
             tuple(Refusal(tuple(dict.fromkeys(names)), why) for why, names in self.refused.items()),
-            tuple(self._notes(found)),
+            (*self._notes(found), *_families(metrics, found, crossed)),
         )
 
     def _refuse(self, effect: str, why: str) -> None:
@@ -233,3 +233,14 @@ class _Study:
                 f"agree, both at {alpha:.2g} after Holm over all contrasts of a metric (or all its interactions)."
             )
         return notes
+
+
+def _families(metrics: Sequence[Metric], found: Sequence[Contrast], crossed: Sequence[Interaction]) -> list[str]:
+    """Return which of several metrics the others are secondary to, and how many families of tests there are."""
+    if len(metrics) < 2:
+        return []
+    count = len({one.metric for one in found}) + len({one.metric for one in crossed})
+    return [
+        f"Primary: {metrics[0].name}; the other metrics are secondary. {counted(count, 'family', 'families')} of "
+        "tests, each held to its own level: some effect may be false."
+    ]

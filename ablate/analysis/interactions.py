@@ -11,11 +11,11 @@ import numpy as np
 from ablate.analysis.contrasts import Contrast, Pairs, incomplete, level_pairs
 from ablate.analysis.convergence import Floats
 from ablate.analysis.evidence import Paired, Verdict, withhold
-from ablate.analysis.measure import Metric
+from ablate.analysis.measure import Metric, Scale
 from ablate.analysis.pairing import Differences, Pairing, differences, pair
 from ablate.analysis.table import Table
 from ablate.analysis.times import Times
-from ablate.analysis.wording import apart, conclusion, counted, listed, setting, short
+from ablate.analysis.wording import apart, conclusion, counted, listed, margin, setting, short
 
 WEIGHTS = (1, -1, -1, 1)
 """(level at the other level) − (baseline at the other level) − [(level at the other baseline) − (both baselines)]."""
@@ -60,7 +60,9 @@ class Interaction:
         here, there = short(self.other, self.other_level), short(self.other, self.other_baseline)
         effect = f"the effect of {setting(self.factor, self.level)} against {setting(self.factor, self.baseline)}"
         if self.test.verdict is Verdict.none:
-            return f"{effect} is the same with {here} as with {there}"
+            if self.metric.margin is None:
+                return f"{effect} is the same with {here} as with {there}"
+            return f"{effect} differs by less than {margin(self.metric)} between {here} and {there}"
         if not self.test.verdict.effect:
             return f"whether {effect} differs between {here} and {there} is open"
         sign = self.metric.sign
@@ -70,9 +72,16 @@ class Interaction:
         helps, harms = ("speeds up", "slows down") if self.metric.pace else ("helps", "harms")
         if _clear(more, sign) and _clear(less, -sign):
             return f"{one} {helps} {here} but {harms} {there}"
-        if (sign * less.mean < 0 and not sign * more.mean > 0) or _clear(less, -sign):
-            return f"{one} {harms} {there} more than {here}"
-        return f"{one} {helps} {here} more than {there}"
+        larger = "by a larger share" if self.metric.scale is Scale.ratio else "more"
+        if _clear(more, sign) and _clear(less, sign):
+            return f"{one} {helps} {here} {larger} than {there}"
+        if _clear(more, -sign) and _clear(less, -sign):
+            return f"{one} {harms} {there} {larger} than {here}"
+        if _clear(more, sign):
+            return f"{one} {helps} {here}; that it {helps} {there} is not shown"
+        if _clear(less, -sign):
+            return f"{one} {harms} {there}; that it {harms} {here} is not shown"
+        return f"{one} does better with {here} than with {there}"
 
     def sentence(self) -> str:
         """Return the interaction as a line."""

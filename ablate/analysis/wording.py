@@ -124,9 +124,9 @@ def probability(test: str, p: float) -> str:
     return f"{test} p {'< 0.0001' if p < 1e-4 else f'= {p:.2g}'}"
 
 
-def counted(number: float, noun: str) -> str:
+def counted(number: float, noun: str, plural: str = "") -> str:
     """Return ``1 seed``, ``3 seeds``."""
-    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
+    return f"{number:g} {noun}" if number == 1 else f"{number:g} {plural or noun + 's'}"
 
 
 def listed(names: Sequence[str]) -> str:
