@@ -21,7 +21,7 @@ from rich.text import Text
 from ablate.analysis import bands
 from ablate.analysis.table import label
 from ablate.analysis.unpaired import Unpaired
-from ablate.comparison import Comparison, in_words
+from ablate.comparison import Comparison
 from ablate.figures.curves import curves as curve_plot
 from ablate.figures.effects import effects as effect_plot
 from ablate.report.charts import curve_charts, effect_charts
@@ -40,6 +40,7 @@ from ablate.report.sections import Finding, Section, figure, finding
 from ablate.report.sheets import Cell, Sheet, ends_sheet
 from ablate.report.sheets import effects_sheet as effects
 from ablate.report.style import console
+from ablate.side_contrasts import in_words
 
 SCHEMA = 1
 _HEAD = 12

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ablate.analysis.wording import counted
 from ablate.facts import FAILURES, Status, command
 from ablate.record import Record
 from ablate.report.costs import ArmCost, cost_table
@@ -56,10 +57,10 @@ def announce(title: str, total: int, missing: int, failed: int = 0, shared: str 
     """
     if missing == 0:
         done = "all done before" if not failed else f"{total - failed} done and {failed} failed before"
-        text = f"{_runs(total)}, {done}: nothing to train."
+        text = f"{counted(total, 'run')}, {done}: nothing to train."
     else:
         before = f", {total - missing} done before" if missing < total else ""
-        text = f"{_runs(total)}{before}. Training {missing}."
+        text = f"{counted(total, 'run')}{before}. Training {missing}."
         text += f"\n{shared}" if shared else ""
     console().print(escape(f"{title}{text}"))
 
@@ -205,10 +206,6 @@ def _statuses(values: pd.Series) -> str:
     alone = len(values) == 1 or len(counts) == 1
     parts = (f"[{STYLES[Status(str(s))]}]{s if alone else f'{n} {s}'}[/]" for s, n in counts.items())
     return ", ".join(parts)
-
-
-def _runs(count: int) -> str:
-    return f"{count} run" if count == 1 else f"{count} runs"
 
 
 def _one_line(text: str | None) -> str:

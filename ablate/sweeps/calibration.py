@@ -46,9 +46,7 @@ class Calibration:
         return Calibrated(arm.config.label or "", list(self.seeds), best, [learned(r) for r in records], self.why)
 
 
-def calibration_of(
-    settings: SweepSettings, baseline: PlannedArm, reported: Collection[int], tuning: Collection[int]
-) -> Calibration:
+def calibration_of(settings: SweepSettings, baseline: PlannedArm, reported: Collection[int]) -> Calibration:
     """Return the calibration of a sweep; raise ``ConfigError`` where it was asked for and is not possible."""
     asked = settings.calibration
     if not baseline.levels:
@@ -72,4 +70,4 @@ def calibration_of(
         return Calibration(baseline.levels, why="runs that start from others, seed by seed, are not calibrated")
     if asked is None and len(reported) < FROM:
         return Calibration(baseline.levels, why=f"calibrated from {FROM} seeds on")
-    return Calibration(baseline.levels, CALIBRATION.seeds({*reported, *tuning}, asked or RUNS))
+    return Calibration(baseline.levels, CALIBRATION.seeds(reported, asked or RUNS))

@@ -129,7 +129,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
         arms=arms,
         arrangement=arrangement,
         tuning=tuning,
-        calibration=calibration_of(of_sweep, baseline, seeds, tuning.seeds if tuning else ()),
+        calibration=calibration_of(of_sweep, baseline, seeds),
         composer=composer,
         settings=of_sweep,
         warnings=tuple(dict.fromkeys(warnings)),
