@@ -122,3 +122,21 @@ def test_no_difference_is_usually_called_none_where_the_margin_allows_it() -> No
     found = shifted(0.0, 10, 200, state=2, margin=1.0)
     assert sum(verdict is Verdict.none for verdict in found) > 0.6 * 200
     assert sum(verdict.effect for verdict in found) <= stats.binom.ppf(0.9995, 200, 0.05)
+
+
+def collapsing(seeds: int, repeats: int, state: int) -> list[Verdict]:
+    """Return verdicts where one run in ten of one level loses ten points: one point on average, the margin."""
+    rng = np.random.default_rng(state)
+    frame = pd.DataFrame({"norm": np.repeat(["none", "bn"], seeds), "seed": np.tile(np.arange(seeds), 2)})
+    noise = rng.normal(0.9, 0.002, size=(repeats, 2 * seeds))
+    noise[:, seeds:] -= 0.1 * (rng.random((repeats, seeds)) < 0.1)
+    frame = pd.concat([frame, pd.DataFrame({f"m{at}": one for at, one in enumerate(noise)})], axis=1)
+    each = [Metric(f"m{at}", True, Scale.points, 1.0) for at in range(repeats)]
+    return [one.test.verdict for one in effects(frame, ["norm"], each).contrasts]
+
+
+def test_rare_collapses_pass_for_no_effect_only_where_no_seed_saw_one() -> None:
+    """Nobody sees what did not happen: with ten seeds in 0.9^10 = 35 % of experiments; five give no verdict."""
+    unseen = sum(verdict is Verdict.none for verdict in collapsing(10, 300, state=3))
+    assert within(0.9**10, unseen, 300)
+    assert Verdict.none not in collapsing(5, 50, state=4)

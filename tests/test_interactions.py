@@ -208,3 +208,10 @@ def test_an_effect_that_depends_on_another_factor_says_on_which() -> None:
     alike = crossing(0.04, 0.04).contrasts[0]
     assert "depends" not in alike.sentence()
     assert ", averaged over act: better" in alike.sentence()
+
+
+def test_a_share_of_nothing_is_not_below_none() -> None:
+    frame = grid(LEVELS, 3, lambda arm, seed: {"val/acc": 0.5 + 0.1 * (arm["norm"] == "bn") + 0.01 * seed})
+    found = effects(frame, list(LEVELS), "val/acc").shares
+    assert all(share.share is not None and share.share >= 0 for share in found)
+    assert not [share for share in found if "-0.0" in share.sentence()]

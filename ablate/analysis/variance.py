@@ -140,5 +140,5 @@ def _sums_of_squares(y: Floats, columns: Mapping[Effect, Floats]) -> dict[Effect
     sums = {}
     for effect in columns:
         beside = [other for other in columns if not set(effect) < set(other) and other != effect]
-        sums[effect] = left(beside) - left([*beside, effect])
+        sums[effect] = max(0.0, left(beside) - left([*beside, effect]))  # rounding makes nothing negative
     return sums | {LEFT: left(list(columns))}

@@ -87,7 +87,7 @@ def tuned_sheet(facts: SweepFacts, metric: str) -> Sheet:
         seeds = ", ".join(map(str, facts.tuned[0].seeds))
         notes = (
             f"Tuned on seeds {seeds}, which are not reported. At the edge of its grid, a value may have a better one "
-            "beyond it.",
+            "beyond it. Effects hold for the chosen values: how sure the choice is, is not in their intervals.",
         )
     words = frozenset({"arm", "parameter", "chosen", "from"})
     return Sheet("tuned", "Tuned values", heads, tuple(rows), words, notes)
