@@ -31,7 +31,7 @@ class BusyError(RecordError):
 
 
 class DamageWarning(UserWarning):
-    """A file of a run that could not be read and was set aside."""
+    """A file that could not be read, and was set aside or left out."""
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
