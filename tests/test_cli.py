@@ -72,6 +72,16 @@ def test_reports_of_several_sweeps_are_told_apart(capsys: pytest.CaptureFixture[
     assert "one" not in capsys.readouterr().out.splitlines()
 
 
+def test_runs_say_once_what_all_arms_share(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(short("-m", "opt=sgd", "norm=bn,none", "workers=0")) == 0
+    capsys.readouterr()
+    assert main(["runs"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("opt=sgd") == 1
+    assert "All arms: opt=sgd" in out
+    assert "norm=bn" in out
+
+
 def test_a_quiet_sweep_says_once_what_its_arms_share(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(short("-m", "opt=sgd", "norm=bn,none", "workers=0", "quiet=true")) == 0
     assert capsys.readouterr().out.count("All arms: ") == 1

@@ -14,6 +14,7 @@ from ablate.analysis.measure import as_metric
 from ablate.errors import ConfigError
 from ablate.figures.chart import log_ticks
 from ablate.figures.curves import curves
+from ablate.figures.effects import better
 from ablate.figures.effects import effects as forest
 from ablate.figures.interactions import MOST, interactions
 from ablate.figures.palette import look
@@ -80,6 +81,11 @@ def test_a_forest_plot_draws_each_interval_and_says_the_verdict(tmp_path: Path) 
     np.testing.assert_allclose(np.asarray(axes.lines[0].get_xdata(), dtype=float), ends)
     assert [text.get_text() for text in axes.get_yticklabels()] == [one.name for one in found]
     assert all(str(one.test.verdict) in note.get_text() for one, note in zip(found, axes.texts, strict=True))
+
+
+def test_the_words_of_both_directions_stand_below_an_axis() -> None:
+    assert better(as_metric("steps_to_target")) == "← faster   slower →"
+    assert better(as_metric("val/acc")) == "← worse   better →"
 
 
 def test_an_interaction_plot_has_a_line_for_each_level_of_the_other_factor(tmp_path: Path) -> None:

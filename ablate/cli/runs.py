@@ -10,6 +10,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from ablate.analysis.naming import names
 from ablate.config import Config
 from ablate.errors import ConfigError, did_you_mean
 from ablate.record import Record, find
@@ -21,18 +22,18 @@ def runs(arguments: Sequence[str] = ()) -> None:
     """Print every run under ``outputs``, or those of the sweeps named."""
     options = [a for a in arguments if a.startswith("output_dir=")]
     root = Path(options[-1].partition("=")[2] if options else Config.output_dir)
-    names = [a.removeprefix(f"{root}/").rstrip("/") for a in arguments if a not in options]
+    wanted = [a.removeprefix(f"{root}/").rstrip("/") for a in arguments if a not in options]
     known = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     if options and not root.is_dir():
         raise ConfigError(f"There is no folder {root}: output_dir is where runs have been written.")
-    for name in names:
+    for name in wanted:
         if name not in known:
             raise ConfigError(
                 f"There is no sweep '{name}' in {root}.{did_you_mean(name, known)} "
                 f"Sweeps there: {', '.join(known) or 'none'}."
             )
     out = console()
-    for name in names or known:
+    for name in wanted or known:
         _print_runs(root / name)
     if not known:
         out.print(f"No runs in {escape(str(root))} yet. Train one: python -m ablate")
@@ -40,6 +41,7 @@ def runs(arguments: Sequence[str] = ()) -> None:
 
 def _print_runs(folder: Path) -> None:
     records, problems = find(folder)
+    called = names({record.facts.arm_hash: record.facts.arm for record in records})
     table = Table(
         title=escape(str(folder)),
         title_justify="left",
@@ -55,7 +57,7 @@ def _print_runs(folder: Path) -> None:
     for record in records:
         facts, curve = record.facts, summary(record)
         table.add_row(
-            escape(facts.arm),
+            escape(called.of(facts.arm_hash, facts.arm)),
             facts.arm_hash,
             str(facts.seed),
             str(record.status),
@@ -67,6 +69,8 @@ def _print_runs(folder: Path) -> None:
         )
     if records:
         console().print(table)
+        if shared := called.sentence():
+            console().print(escape(shared))
     for problem in problems:
         console().print(f"[yellow]Unreadable:[/] {escape(problem)}")
 

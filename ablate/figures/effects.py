@@ -40,10 +40,10 @@ def stripe(metric: Metric) -> tuple[float, float] | None:
 
 
 def better(metric: Metric) -> str:
-    """Return which way is better, in words that stand below the axis."""
-    if metric.pace:
-        return "← faster" if metric.sign < 0 else "faster →"
-    return "better →" if metric.sign > 0 else "← better"
+    """Return which way is better and which is worse, in words that stand below the axis."""
+    good, bad = ("faster", "slower") if metric.pace else ("better", "worse")
+    left, right = (bad, good) if metric.sign > 0 else (good, bad)
+    return f"← {left}   {right} →"
 
 
 def result(one: Contrast) -> str:

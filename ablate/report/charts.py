@@ -22,7 +22,7 @@ from ablate.figures.chart import log_ticks
 from ablate.figures.effects import BAD, GOOD, OPEN, UNITS, better, null, result, stripe
 from ablate.figures.palette import Look, look
 
-ROW = 62
+ROW = 72
 """Pixels of a contrast in a forest plot."""
 HOVER = 64
 """Letters of a line that is shown beside the pointer."""
@@ -157,7 +157,7 @@ def _forest(contrasts: Sequence[Contrast]) -> Chart:
         )
     layout["annotations"] = [
         _note("", 0, row, "left")
-        | {"text": f"{html.escape(one.name)}<br>{html.escape(result(one))}", "align": "left", "yshift": 22}
+        | {"text": f"{html.escape(one.name)}<br>{html.escape(result(one))}", "align": "left", "yshift": 28}
         for row, one in enumerate(contrasts)
     ]
     said = "; ".join(f"{one.name}: {result(one)}" for one in contrasts)
