@@ -45,17 +45,16 @@ class Gains:
 
     def grow(self, most: int, gain: Callable[[int], float], clock: Callable[[], float]) -> bool:
         """Try the sizes up to ``most`` by ``gain`` that are worth it; return whether anything has been learnt."""
-        began = last = clock()
-        grown = False
+        grown, spent = False, 0.0
         for size in SIZES:
             if size > most or not self.wants(size):
                 continue
-            now = clock()
-            self.dear = grown and now - began + (now - last) > SECONDS  # more of them take no less than the last
-            if self.dear:
-                break
-            last, grown = now, True
+            began = clock()
             self.times[size] = gain(size)
+            took = clock() - began
+            spent += took if grown else 0.0  # the first try pays for what torch imports late
+            grown = True
+            self.dear = spent + took > SECONDS  # more of them take no less than the last
         return grown
 
 
