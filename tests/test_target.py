@@ -25,14 +25,20 @@ def test_a_number_given_is_the_target() -> None:
 
 
 def test_calibration_runs_give_the_median_best_less_a_margin() -> None:
-    found = target(calibrated=calibrated(0.8, 0.9, 0.7, 0.5), arms=ARMS, margin=0.05)
-    assert found.value == pytest.approx(0.75 - 0.05, abs=1e-15)
-    assert (found.rule, found.margin) == (Rule.calibration, 0.05)
-    assert found.why == "the baseline's, norm=none, median best of 4 calibration runs, less 0.05"
-    lower = target(calibrated=calibrated(0.8, 0.9, 0.7), higher_is_better=False)
-    assert lower.value == pytest.approx(0.8 + 0.01, abs=1e-15)
-    assert lower.sentence("val/mae", False).startswith("Target: val/mae ≤ 0.81 (")
-    assert lower.why.endswith("plus 0.01")
+    found = target(calibrated=calibrated(0.8, 0.9, 0.7, 0.5), arms=ARMS)
+    assert found.value == pytest.approx(0.75 - 0.01, abs=1e-15)
+    assert (found.rule, found.margin) == (Rule.calibration, 0.01)
+    assert found.why == "the baseline's, norm=none, median best of 4 calibration runs, less 0.01"
+
+
+def test_a_metric_that_is_best_at_zero_has_a_margin_of_its_own_size() -> None:
+    lower = target(calibrated=calibrated(0.002, 0.003, 0.001), higher_is_better=False)
+    assert lower.value == pytest.approx(0.0022, abs=1e-15)
+    assert lower.margin == pytest.approx(0.0002, abs=1e-15)
+    assert lower.sentence("val/mmd", False).startswith("Target: val/mmd ≤ 0.0022 (")
+    assert lower.why.endswith("plus 10 %")
+    assert learned(np.array([0.02, 0.015]), np.array([1.0, 0.5]), higher_is_better=False)
+    assert not learned(np.array([0.02, 0.0185]), np.array([1.0, 0.5]), higher_is_better=False)
 
 
 def test_the_compared_arms_have_no_part_in_a_calibrated_target() -> None:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ablate.designs.calibration import AUTO, REACHED, Calibrated
 
 MARGIN = 0.01
-"""How much easier than what was reached a target is, in the unit of the metric."""
-
+"""How much easier than what was reached a target is, of metrics of which 1 is the best."""
+SHARE = 0.1
+"""And of metrics of which 0 is the best, which have no common unit: that share of what was reached."""
 
 LEARNED = 0.05
 """A loss that is not lower than chance by more than this share of it is that of a network that learned nothing."""
@@ -41,7 +42,7 @@ class Target:
     """Where it comes from in words, to stand in brackets behind the number."""
     rule: Rule
     margin: float | None = None
-    """How much easier it is than what was reached; None where it is not."""
+    """How much easier it is than what was reached, in the unit of the metric; None where it is not."""
 
     def text(self, metric: str, higher_is_better: bool) -> str:
         """Return what has to be reached: ``val/acc ≥ 0.95 (as given)``."""
@@ -59,25 +60,25 @@ def target(
     calibrated: Calibrated | None = None,
     arms: Mapping[str, Sequence[float | None]] | None = None,
     higher_is_better: bool = True,
-    margin: float = MARGIN,
 ) -> Target:
     """Return the target that was ``asked`` for: a number, ``auto`` or ``reached``.
 
-    ``auto`` is the median of what the baseline's calibration runs had as their best, made easier by ``margin``: their
-    seeds are not compared, so that no compared run has a part in it. Where there are no such runs, where at most half
-    of them finished, or where most of these learned nothing, which every run reaches at once, it is the median best of
-    the best of the ``arms``, made easier likewise. ``reached`` is the worst of the arms' median bests. The last two
-    look at the runs that are compared, and their words say so.
+    ``auto`` is the median of what the baseline's calibration runs had as their best, made easier by ``margin_of``.
+    Their seeds are not compared, so that no compared run has a part in it. Where there are no such runs, where at
+    most half of them finished, or where most of these learned nothing, which every run reaches at once, it is the
+    median best of the best of the ``arms``, made easier likewise. ``reached`` is the worst of the arms' median
+    bests. The last two look at the runs that are compared, and their words say so.
     """
     if not isinstance(asked, str):
         return Target(float(asked), "as given", Rule.given)
     sign = 1.0 if higher_is_better else -1.0
-    less = f"{'less' if higher_is_better else 'plus'} {margin:g}"
+    less = f"less {MARGIN:g}" if higher_is_better else f"plus {100 * SHARE:g} %"
     instead = ""
     if asked != REACHED:
-        value, instead = _calibrated(calibrated or Calibrated(), sign, margin, less)
+        value, instead = _calibrated(calibrated or Calibrated(), less)
         if value is not None:
-            return Target(value, instead, Rule.calibration, margin)
+            margin = margin_of(value, higher_is_better)
+            return Target(value - sign * margin, instead, Rule.calibration, margin)
     known = {arm: finite for arm, values in (arms or {}).items() if (finite := _finite(values))}
     medians = {arm: float(np.median(values)) for arm, values in known.items()}
     if not medians:
@@ -89,34 +90,39 @@ def target(
         return Target(medians[worst], f"what every arm reached, the last {worst}, by medians{apart}", Rule.reached)
     best = max(medians, key=lambda arm: sign * medians[arm])
     why = f"the best median of the compared arms, that of {best}, {less}{instead and f'; {instead}'}"
+    margin = margin_of(medians[best], higher_is_better)
     return Target(medians[best] - sign * margin, why, Rule.best_arm, margin)
 
 
-def learned(
-    metric: Floats, loss: Floats, *, higher_is_better: bool, chance: float | None = None, margin: float = MARGIN
-) -> bool:
+def margin_of(reached: float, higher_is_better: bool) -> float:
+    """Return how much easier than what was ``reached`` a target is: a hundredth, or a tenth of what is best at 0."""
+    return MARGIN if higher_is_better else SHARE * abs(reached)
+
+
+def learned(metric: Floats, loss: Floats, *, higher_is_better: bool, chance: float | None = None) -> bool:
     """Return whether the curves of a run show that it learned.
 
-    Its validation metric got better by more than ``margin`` after it was first measured, and its validation loss lower
-    than ``chance``, where that is known, by more than a twentieth of it: between equal classes the accuracy of a
+    Its validation metric got better by more than ``margin_of`` after it was first measured, and its validation loss
+    lower than ``chance``, where that is known, by more than a twentieth of it: between equal classes the accuracy of a
     network that learns nothing goes up and down.
     """
     values, losses = metric[np.isfinite(metric)], loss[np.isfinite(loss)]
     if not len(values) or not len(losses):
         return False
     gain = (values - values[0]).max() if higher_is_better else (values[0] - values).max()
-    return bool(gain > margin) and (chance is None or bool(losses.min() < (1 - LEARNED) * chance))
+    better = gain > margin_of(float(values[0]), higher_is_better)
+    return bool(better and (chance is None or losses.min() < (1 - LEARNED) * chance))
 
 
-def _calibrated(runs: Calibrated, sign: float, margin: float, less: str) -> tuple[float | None, str]:
-    """Return the target by the calibration ``runs``, and what it is; or None, and why they give none."""
+def _calibrated(runs: Calibrated, less: str) -> tuple[float | None, str]:
+    """Return what the calibration ``runs`` reached and what a target ``less`` than it is; or None, and why."""
     count = len(runs.best)
     known = [(best, learned) for best, learned in zip(runs.best, runs.learned, strict=True) if _finite([best])]
     if not count:
         return None, runs.why
     if 2 * len(known) <= count:
         return None, f"of {count} calibration runs of {runs.arm} {len(known) or 'none'} finished"
-    value = float(np.median(_finite([best for best, _ in known]))) - sign * margin
+    value = float(np.median(_finite([best for best, _ in known])))
     if 2 * sum(learned for _, learned in known) < len(known):
         return None, f"in calibration {runs.arm} learned nothing, or all before it was first measured"
     which = f"{count} calibration {'run' if count == 1 else 'runs'}"
