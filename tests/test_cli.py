@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -32,7 +33,7 @@ def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess
 def test_a_sweep_ends_in_its_table_and_a_second_call_trains_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(short("-m", "norm=bn,none", "seed=0,1")) == 0
     out = capsys.readouterr().out
-    assert "[4/4] norm=none" in out
+    assert re.search(r"\[4/4\] norm=(bn|none)", out)  # whichever worker ends last
     assert "best val/acc" in " ".join(out.split())
     assert main(short("-m", "norm=bn,none", "seed=0,1")) == 0
     assert "4 runs, all done before: nothing to train." in capsys.readouterr().out

@@ -517,7 +517,8 @@ def test_what_cannot_be_contrasted_is_told_by_metric_and_side(tmp_path: Path) ->
         record.save()
     told = [note for note in compared(BN, NONE).notes if note.startswith("Not estimated")]
     assert told == [
-        "Not estimated: test/acc of B against A: no seed has both with everything else equal and test/acc measured.",
+        "Not estimated: test/acc of B against A: no seed has both with everything else equal, as test/acc "
+        "was not measured.",
     ]
 
 

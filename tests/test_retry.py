@@ -106,6 +106,7 @@ class Forgetful(InlineEngine):
     """Leaves runs out, as if other processes had them and then died: the first time, or for good."""
 
     def __init__(self, times: int) -> None:
+        super().__init__()
         self.times = times
 
     def train(self, runs: Sequence[PlannedRun], watch: object, stop: Stop, *, wait: bool = False) -> None:

@@ -242,8 +242,10 @@ def test_a_plan_names_its_stacks(
     asked: list[int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preview, "seconds_of", lambda runs: {run.config.arm_hash: 1.0 for run in runs})
-    settings = short("norm=none,bn", "seed=range(0,4)", "dry_run=true", "workers=0", "trainer.max_steps=1000")
-    ablate.sweep(settings)
+    settings = short(
+        "norm=none,bn", "seed=range(0,4)", "dry_run=true", "workers=0", "trainer.max_steps=1000", "stack=auto"
+    )
+    ablate.sweep([*settings, "stack=auto"])
     assert "In step: 2 stacks of 4 runs." in capsys.readouterr().out
 
 

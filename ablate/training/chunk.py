@@ -162,9 +162,11 @@ class Chunks(_AutomaticOptimization):
         trainer, further = self.trainer, self.further
         convert, device = trainer.precision_plugin.convert_input, trainer.strategy.root_device
         is_there = type(trainer.precision_plugin) is Precision and device.type == "cpu"
+        results = trainer.fit_loop.epoch_loop._results
         yield batch
         taken = 0
-        while taken < further and not self.asked():
+        # where something is logged at every step, Lightning has to see every step
+        while taken < further and not results and not self.asked():
             taken += 1
             batch = next(self.batches.running)
             yield batch if is_there else Examples(*(each.to(device) for each in convert(batch)))
@@ -174,8 +176,6 @@ class Chunks(_AutomaticOptimization):
     def further(self) -> int:
         """After how many batches more the next moment comes that is known before."""
         trainer, progress = self.trainer, self.trainer.fit_loop.epoch_loop.batch_progress
-        if trainer.fit_loop.epoch_loop._results:
-            return 0  # where something is logged at every step, Lightning has to see every step
         configs = [each for each in trainer.lr_scheduler_configs if each.interval == "step"]
         if any(each.reduce_on_plateau or each.frequency != 1 for each in configs):
             return 0  # Lightning knows when to step them
