@@ -101,11 +101,12 @@ class Sweep:
     def target(self) -> Target:
         """Return the target of the validation metric, and where it comes from."""
         arms: dict[str, list[float | None]] = {}
+        calibration = self.facts.calibration
         for record in self.records:
             arms.setdefault(self.label(record), []).append(judged(record))
-        return target_of(
-            self._target, calibrated=self.facts.calibration, arms=arms, higher_is_better=self.higher_is_better
-        )
+            if calibration.arm == self._labels.get(record.facts.arm_hash, record.facts.arm):
+                calibration = replace(calibration, arm=self.label(record))
+        return target_of(self._target, calibrated=calibration, arms=arms, higher_is_better=self.higher_is_better)
 
     def frame(self) -> pd.DataFrame:
         """Return one row per run: arm, factors, seed, status, convergence, test metrics, cost."""

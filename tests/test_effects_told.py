@@ -26,8 +26,7 @@ def test_effects_that_are_bounds_are_named_and_on_which_side_they_bound() -> Non
         return {"steps_to_target": reached, "budget": 200}
 
     told = " ".join(lines(grid(TWO, 8, steps), "norm", "act", metric="steps_to_target", budget="budget"))
-    assert "these are at least: act=sigmoid against act=relu" in told
-    assert "neither bound nor exact: norm=bn against norm=none." in told
+    assert "would be higher of act=sigmoid against act=relu; higher or lower of norm=bn against norm=none." in told
     frame = grid(TWO, 8, lambda arm, seed: {"steps_to_target": 100.0 + seed, "budget": 200})
     assert "reached" not in " ".join(lines(frame, "norm", "act", metric="steps_to_target", budget="budget"))
 

@@ -50,17 +50,17 @@ def effects_told(found: Effects) -> list[Table | str]:
 
 
 def censoring(contrasts: Sequence[Contrast]) -> list[str]:
-    """Return a line on the effects that are bounds, or not even that, because runs did not reach the target."""
-    groups: dict[str, list[str]] = {"at least": [], "at most": [], "neither bound nor exact": []}
+    """Return a line on which way the effects would go if all runs had gone on until they reached the target."""
+    groups: dict[str, list[str]] = {"higher": [], "lower": [], "higher or lower": []}
     for one in contrasts:
         here, there = one.side.censored, one.baseline_side.censored
         if here and there:
-            groups["neither bound nor exact"].append(one.name)
+            groups["higher or lower"].append(one.name)
         elif here or there:
-            groups["at least" if here else "at most"].append(one.name)
-    said = "; ".join(f"{how}: {listed(names)}" for how, names in groups.items() if names)
+            groups["higher" if here else "lower"].append(one.name)
+    said = "; ".join(f"{how} of {listed(names)}" for how, names in groups.items() if names)
     return (
-        [escape(f"Not all runs reached the target, so that of the ratios of steps these are {said}.")] if said else []
+        [escape(f"Not all runs reached the target; if they had, the ratio of steps would be {said}.")] if said else []
     )
 
 
