@@ -110,6 +110,15 @@ class GivenRegression(Given):
 _SHORT = {"trainer.max_epochs": 1, "trainer.validations": 2, "data.train_size": 128, "model.width": 8}
 
 
+def flat(tree: Any, name: str = "") -> dict[str, Any]:
+    """Return the leaves of nested containers by their path."""
+    if isinstance(tree, dict):
+        return {k: v for key, part in tree.items() for k, v in flat(part, f"{name}.{key}").items()}
+    if isinstance(tree, list | tuple):
+        return {k: v for i, part in enumerate(tree) for k, v in flat(part, f"{name}.{i}").items()}
+    return {name: tree}
+
+
 def short(*settings: str) -> list[str]:
     """Return ``settings`` and, where they do not say otherwise, those of an mlp that trains in a tenth of a second."""
     said = {setting.partition("=")[0] for setting in settings}

@@ -21,7 +21,7 @@ from ablate.module import AblationModule
 from ablate.record import Record
 from ablate.training import chunk
 from ablate.training.run import machine
-from tests.helpers import short
+from tests.helpers import flat, short
 
 Maker = Callable[..., Config]
 
@@ -73,14 +73,6 @@ def content(record: Record) -> dict[str, Any]:
         kept.pop("run", None)
         found |= flat(kept, name)
     return found
-
-
-def flat(tree: Any, name: str) -> dict[str, Any]:
-    if isinstance(tree, dict):
-        return {k: v for key, part in tree.items() for k, v in flat(part, f"{name}.{key}").items()}
-    if isinstance(tree, list | tuple):
-        return {k: v for i, part in enumerate(tree) for k, v in flat(part, f"{name}.{i}").items()}
-    return {name: tree}
 
 
 def same(a: Any, b: Any) -> bool:

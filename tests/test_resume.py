@@ -15,7 +15,7 @@ import ablate
 from ablate.config import Config
 from ablate.record import Record, Status, open_record
 from ablate.stop import Stop
-from tests.helpers import short
+from tests.helpers import flat, short
 
 Maker = Callable[..., Config]
 
@@ -88,15 +88,6 @@ class Count(Stop):
     def requested(self) -> bool:
         self.looks += 1
         return False
-
-
-def flat(tree: Any, name: str = "") -> dict[str, Any]:
-    """Return the leaves of nested containers by their path."""
-    if isinstance(tree, dict):
-        return {k: v for key, part in tree.items() for k, v in flat(part, f"{name}.{key}").items()}
-    if isinstance(tree, list | tuple):
-        return {k: v for i, part in enumerate(tree) for k, v in flat(part, f"{name}.{i}").items()}
-    return {name: tree}
 
 
 def same(a: Any, b: Any) -> bool:

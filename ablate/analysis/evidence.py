@@ -67,8 +67,31 @@ class Estimate(Protocol):
         """The upper end."""
 
 
+class InUnit:
+    """A difference on the scale of its test, in the unit of its metric as well."""
+
+    metric: Metric
+    mean: float
+    interval: tuple[float, float] | None
+
+    @property
+    def estimate(self) -> float:
+        """The difference in the unit of the metric: a ratio, points, or as it is."""
+        return self.metric.in_unit(self.mean)
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of the interval in the unit of the metric."""
+        return None if self.interval is None else self.metric.in_unit(self.interval[0])
+
+    @property
+    def high(self) -> float | None:
+        """The upper end of the interval in the unit of the metric."""
+        return None if self.interval is None else self.metric.in_unit(self.interval[1])
+
+
 @dataclass(frozen=True)
-class Paired:
+class Paired(InUnit):
     """What the per-seed differences of one contrast say, on the scale of the test; None where too few seeds say it."""
 
     metric: Metric
@@ -109,21 +132,6 @@ class Paired:
     def seeds(self) -> int:
         """The number of seeds."""
         return len(self.differences)
-
-    @property
-    def estimate(self) -> float:
-        """The mean difference in the unit of the metric: a ratio, points, or as it is."""
-        return self.metric.in_unit(self.mean)
-
-    @property
-    def low(self) -> float | None:
-        """The lower end of the interval in the unit of the metric."""
-        return None if self.interval is None else self.metric.in_unit(self.interval[0])
-
-    @property
-    def high(self) -> float | None:
-        """The upper end of the interval in the unit of the metric."""
-        return None if self.interval is None else self.metric.in_unit(self.interval[1])
 
     @property
     def coarse(self) -> bool:

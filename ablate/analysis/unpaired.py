@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from ablate.analysis.convergence import Floats
-from ablate.analysis.evidence import TINY, Verdict, called, same
+from ablate.analysis.evidence import TINY, InUnit, Verdict, called, same
 from ablate.analysis.findings import Refusal
 from ablate.analysis.inference import RESAMPLES, SMOKE, holm
 from ablate.analysis.measure import Metric
@@ -24,7 +24,7 @@ NEVER = "no run reached the target within the budget"
 
 
 @dataclass(frozen=True)
-class Unpaired:
+class Unpaired(InUnit):
     """One level of a factor against another, without pairs; None where too few runs say it."""
 
     factor: str
@@ -53,21 +53,6 @@ class Unpaired:
     p_permutation_holm: float | None = None
     family: int = 1
     verdict: Verdict = Verdict.unjudged
-
-    @property
-    def estimate(self) -> float:
-        """The difference in the unit of the metric: a ratio, points, or as it is."""
-        return self.metric.in_unit(self.mean)
-
-    @property
-    def low(self) -> float | None:
-        """The lower end of the interval in the unit of the metric."""
-        return None if self.interval is None else self.metric.in_unit(self.interval[0])
-
-    @property
-    def high(self) -> float | None:
-        """The upper end of the interval in the unit of the metric."""
-        return None if self.interval is None else self.metric.in_unit(self.interval[1])
 
     @property
     def name(self) -> str:

@@ -12,4 +12,9 @@ from ablate.dataset import Examples
 def together(batches: Sequence[Iterable[Examples]]) -> Iterator[Examples]:
     """Yield the members' batches (B, …) side by side, (K, B, …); raises ``ValueError`` if they differ in number."""
     for own in zip(*batches, strict=True):
-        yield Examples(torch.stack([batch.x for batch in own]), torch.stack([batch.y for batch in own]))
+        yield side_by_side(own)
+
+
+def side_by_side(own: Sequence[Examples]) -> Examples:
+    """Return a batch (B, …) of each member as one, (K, B, …)."""
+    return Examples(*(torch.stack(parts) for parts in zip(*own, strict=True)))

@@ -22,6 +22,7 @@ from greenlet import getcurrent, greenlet
 from torch import Tensor
 
 from ablate.dataset import Examples
+from ablate.stacks.batches import side_by_side
 from ablate.stacks.member import Member
 from ablate.stacks.network import NotStackable
 from ablate.stacks.stack import Stack
@@ -94,8 +95,6 @@ class Company:
 
     def __init__(self) -> None:
         self._is_ending = False
-        self.reason: str | None = None
-        """Why runs of it train apart."""
         self._stacks: dict[tuple[int, ...], Stack] = {}
         self._verified = False
 
@@ -153,8 +152,7 @@ class Company:
         if key not in self._stacks:
             try:
                 self._stacks[key] = self._made(group)
-            except NotStackable as reason:
-                self.reason = str(reason)
+            except NotStackable:
                 for runner in group:
                     runner.apart = True
                 return None
@@ -205,7 +203,7 @@ class Company:
         for taken in itertools.count():
             if transforms:
                 batches = [_transformed(*one) for one in zip(of, group, batches, strict=True)]
-            x, y = (torch.stack(parts) for parts in zip(*batches, strict=True))  # (K, B, …)
+            x, y = side_by_side(batches)
             objective = stack.program.backward(x, y)
             sums.add("train/loss", objective.losses)
             if objective.penalties is not None:

@@ -18,6 +18,7 @@ from ablate.assembly import build
 from ablate.config import Config
 from ablate.dataset import Examples, prepare, training_batches
 from ablate.module import AblationModule
+from ablate.stacks.batches import side_by_side
 from ablate.stacks.member import Member
 from ablate.stacks.network import NotStackable
 from ablate.stacks.stack import Stack
@@ -116,8 +117,7 @@ class Pace:
 
         def step() -> None:
             batches = [module.transformed(self._batch) if transforms else self._batch for module in modules]
-            x, y = (torch.stack(parts) for parts in zip(*batches, strict=True))  # (K, B, …)
-            stack.step(x, y)
+            stack.step(*side_by_side(batches))
 
         return step
 
