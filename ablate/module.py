@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
@@ -58,6 +58,14 @@ class Interval:
         if self.grad_norm is not None:
             found["grad_norm"] = self.grad_norm
         return found
+
+
+class Evaluated(NamedTuple):
+    """What a network has made of a batch: predictions and targets (B, …), and their loss."""
+
+    prediction: Tensor
+    target: Tensor
+    loss: Tensor
 
 
 class AblationModule(pl.LightningModule):
@@ -240,13 +248,13 @@ class AblationModule(pl.LightningModule):
     def evaluate(self, batch: Examples, metrics: MetricCollection) -> None:
         """Update ``metrics``, those of :func:`ablate.metrics.metrics_for`, by a batch."""
         prediction, loss = self.outcome(*batch)
-        self.update(metrics, prediction, batch.y, loss)
+        self.update(metrics, Evaluated(prediction, batch.y, loss))
 
     @staticmethod
-    def update(metrics: MetricCollection, prediction: Tensor, target: Tensor, loss: Tensor) -> None:
+    def update(metrics: MetricCollection, of: Evaluated) -> None:
         """Give the loss of a batch to the mean of losses, prediction and target to every other metric."""
         for name, metric in metrics.items():
             if name == "loss":
-                metric.update(loss, weight=len(prediction))
+                metric.update(of.loss, weight=len(of.prediction))
             else:
-                metric.update(prediction, target)
+                metric.update(of.prediction, of.target)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from ablate.errors import BusyError
 from ablate.training import checkpoints
@@ -39,8 +40,24 @@ def test_the_best_are_written_when_training_ends(tmp_path: Path) -> None:
 def test_large_ones_are_written_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "_SMALL", 10)
     best, files = tmp_path / BEST, WholeFiles(lambda: None)
-    files.save_checkpoint({"value": 1}, best)
+    files.save_checkpoint({"value": 1, "weights": torch.zeros(3)}, best)
     assert value(best) == 1
+
+
+def test_what_is_kept_is_what_was_saved_and_no_more(tmp_path: Path) -> None:
+    best, files = tmp_path / BEST, WholeFiles(lambda: None)
+    of_all = torch.arange(30_000.0).view(100, 300)
+    layer = nn.BatchNorm1d(300)
+    layer.weight.data = of_all[7]
+    files.save_checkpoint({"state_dict": layer.state_dict(), "again": layer.weight, "counts": [1, {"n": 2}]}, best)
+    of_all.zero_()  # training goes on
+    files.teardown()
+    kept = torch.load(best, weights_only=True)
+    assert torch.equal(kept["state_dict"]["weight"], torch.arange(2100.0, 2400.0))
+    assert kept["state_dict"]["weight"].data_ptr() == kept["again"].data_ptr()  # one tensor stays one
+    assert kept["state_dict"]._metadata == layer.state_dict()._metadata
+    assert kept["counts"] == [1, {"n": 2}]
+    assert best.stat().st_size < of_all.nbytes / 4
 
 
 def test_nothing_is_written_into_a_folder_that_was_taken_over(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from importlib import metadata
 from ablate.cli import settings
 from ablate.engines import processes
 from ablate.errors import AblateError, ConfigError, did_you_mean
+from ablate.garbage import uncollected
 from ablate.registry import load_plugin
 
 VERBS = {
@@ -71,7 +72,9 @@ def _dispatch(arguments: list[str]) -> int:
                 f"There is no verb '{first}'.{did_you_mean(first, VERBS)} "
                 f"Verbs: {', '.join(VERBS)}. Settings are written key=value, such as norm=bn."
             )
-        return getattr(importlib.import_module(VERBS[first]), first)(arguments[1:]) or 0
+        with uncollected():
+            verb = getattr(importlib.import_module(VERBS[first]), first)
+        return verb(arguments[1:]) or 0
     if arguments and arguments[-1] == "summary":  # a network was described, and then the question occurred
         return _dispatch(["summary", *arguments[:-1]])
     if misplaced := [argument for argument in arguments if argument in VERBS]:
@@ -82,9 +85,11 @@ def _dispatch(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         print(f"lightning-ablate {metadata.version('lightning-ablate')}")
         return 0
-    command = settings.read(arguments)
+    command = settings.parse(arguments)
     if command.needs_workers:
-        processes.warm_up()
-    from ablate.cli.train import train  # here, so that all of the above stays free of torch
+        processes.warm_up()  # before the settings are checked: both take their time
+    settings.check(command)
+    with uncollected():
+        from ablate.cli.train import train  # here, so that all of the above stays free of torch
 
     return train(command)

@@ -26,6 +26,10 @@ class CommandLine:
     sweep: bool
     answered: bool
     """Whether Hydra answers by itself: --cfg, --info, shell completion."""
+    completed: bool
+    """Whether it is half a command, which a shell wants completed."""
+    config_dir: str | None
+    """The folder of somebody's presets."""
 
     @property
     def needs_workers(self) -> bool:
@@ -46,6 +50,13 @@ class CommandLine:
 
 def read(arguments: Sequence[str]) -> CommandLine:
     """Tell flags from settings and check the settings; raise ``ConfigError`` for what cannot be meant."""
+    command = parse(arguments)
+    check(command)
+    return command
+
+
+def parse(arguments: Sequence[str]) -> CommandLine:
+    """Tell flags from settings, without a look at what the settings say."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("-sc", "--shell-completion", action="store_true")
@@ -68,20 +79,23 @@ def read(arguments: Sequence[str]) -> CommandLine:
             "--config-name and --config-path would replace ablate's own configuration. Put presets as groups of YAML "
             "files into a folder, --config-dir FOLDER, and choose one with +group=name."
         )
-    if not flags.shell_completion:
-        _check(settings, flags.multirun, flags.config_dir)
     others = tuple(argument for argument in arguments if argument not in settings)
     hydra = tuple(setting for setting in settings if re.match(r"[+~]*hydra[./=]", setting))
     own = tuple(overrides.quoted([setting for setting in settings if setting not in hydra]))
     answered = flags.shell_completion or flags.hydra_help or flags.info or flags.cfg is not None
-    return CommandLine(tuple(arguments), others, own, hydra, flags.multirun, answered)
+    return CommandLine(
+        tuple(arguments), others, own, hydra, flags.multirun, answered, flags.shell_completion, flags.config_dir
+    )
 
 
-def _check(settings: Sequence[str], sweep: bool, config_dir: str | None) -> None:
-    """Hydra's own errors name neither the choices nor the way out."""
+def check(command: CommandLine) -> None:
+    """Raise ``ConfigError`` for settings that cannot be meant: Hydra's own errors name no choices and no way out."""
+    if command.completed:
+        return
+    flags = {*command.flags}
     with composition.config_loader() as loader:
         presets = set(composition.presets(loader))
-        parsed = overrides.parse(settings, loader)
-    if config_dir and Path(config_dir).is_dir():
-        presets |= {entry.name for entry in Path(config_dir).iterdir() if entry.is_dir()}
-    override_checks.check(parsed, sweep=sweep, defaults=composition.defaults(), presets=presets)
+        parsed = overrides.parse([a for a in command.arguments if a not in flags], loader)
+    if command.config_dir and (folder := Path(command.config_dir)).is_dir():
+        presets |= {entry.name for entry in folder.iterdir() if entry.is_dir()}
+    override_checks.check(parsed, sweep=command.sweep, defaults=composition.defaults(), presets=presets)

@@ -25,11 +25,14 @@ def is_simple(module: nn.Module) -> bool:
     return all(name == _WITHIN for name, _ in module.named_children())
 
 
-def has_weights(module: nn.Module) -> bool:
-    """Say whether a module multiplies by weights, and does not just scale and shift each unit as a norm does."""
+def has_weights(module: nn.Module, members: int = 0) -> bool:
+    """Say whether a module multiplies by weights, and does not just scale and shift each unit as a norm does.
+
+    So many of the dims of its parameters, in front, are not its own but count members of a stack.
+    """
     within = getattr(module, _WITHIN, None)
     own = [*module.parameters(recurse=False), *(within.parameters() if isinstance(within, nn.Module) else ())]
-    return any(parameter.ndim > 1 for parameter in own)
+    return any(parameter.ndim > 1 + members for parameter in own)
 
 
 def unit_dim(module: nn.Module) -> int:

@@ -1,7 +1,7 @@
 """What can be measured of a layer: pure functions of tensors.
 
 Shapes: B batch · U units (features or channels) · R rows, every place where a unit has a value: examples, times the
-positions of an image or the steps of a sequence.
+positions of an image or the steps of a sequence · M members of a stack: (K,), and nothing for a network by itself.
 """
 
 from __future__ import annotations
@@ -25,14 +25,17 @@ ENOUGH = 8
 """Rows below which a share of rows says nothing."""
 
 
-def rows(x: Tensor, dim: int) -> Tensor:
-    """Return ``x`` (B, …) with its units in ``dim`` as (R, U) floats, without its history."""
-    x = x.detach().movedim(dim, -1)
-    return x.reshape(-1, x.shape[-1]).float()
+def rows(x: Tensor, dim: int, members: int = 0) -> Tensor:
+    """Return ``x`` (M, B, …) with its units in ``dim`` as (M, R, U) floats, without its history.
+
+    ``members`` is the number of dims of M; positive dims are counted behind them.
+    """
+    x = x.detach().movedim(dim + members if dim > 0 else dim, -1)
+    return x.reshape(*x.shape[:members], -1, x.shape[-1]).float()
 
 
 def constant(low: Tensor, high: Tensor) -> Tensor:
-    """Return which units (U,) always give the same number, from the least and the greatest that each gave."""
+    """Return which units (M, U) always give the same number, from the least and the greatest that each gave."""
     return high - low <= ROUNDING * torch.maximum(low.abs(), high.abs())
 
 
@@ -61,16 +64,17 @@ def slope(activation: nn.Module, x: Tensor) -> tuple[Tensor, Tensor] | None:
     return y.detach(), at_even + at_odd
 
 
-def norm(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the Euclidean norm of all numbers of ``tensors`` together."""
-    total: Tensor = torch.stack([t.detach().float().norm() for t in tensors]).norm()
+def norm(tensors: Sequence[Tensor], members: int = 0) -> Tensor:
+    """Return the Euclidean norm (M) of all numbers of ``tensors`` (M, …) together."""
+    flat = [t.detach().float().reshape(*t.shape[:members], -1) for t in tensors]
+    total: Tensor = torch.linalg.vector_norm(torch.stack([t.norm(dim=-1) for t in flat]), dim=0)
     return total
 
 
-def update_ratio(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:
-    """Return ‖after - before‖ / ‖before‖; not a number where all weights were zero."""
-    change = norm([b.detach() - a for a, b in zip(before, after, strict=True)])
-    weight = norm(before)
+def update_ratio(before: Sequence[Tensor], after: Sequence[Tensor], members: int = 0) -> Tensor:
+    """Return ‖after - before‖ / ‖before‖ (M); not a number where all weights were zero."""
+    change = norm([b.detach() - a for a, b in zip(before, after, strict=True)], members)
+    weight = norm(before, members)
     return torch.where(weight > 0, change / weight, torch.nan)
 
 
@@ -82,14 +86,15 @@ class Moments:
         self.mean = self.squares = torch.zeros(())
 
     def add(self, x: Tensor) -> None:
-        """Take the numbers of ``x`` in."""
+        """Take the numbers of ``x`` (M, R, U) in."""
         if not x.numel():
             return
-        variance, mean = torch.var_mean(x, correction=0)
-        total = self.count + x.numel()
+        variance, mean = torch.var_mean(x, dim=(-2, -1), correction=0)
+        count = x.shape[-2] * x.shape[-1]
+        total = self.count + count
         apart = mean - self.mean
-        self.squares = self.squares + variance * x.numel() + apart.square() * (self.count * x.numel() / total)
-        self.mean = self.mean + apart * (x.numel() / total)
+        self.squares = self.squares + variance * count + apart.square() * (self.count * count / total)
+        self.mean = self.mean + apart * (count / total)
         self.count = total
 
     @property
@@ -108,25 +113,25 @@ class Units:
         self.sloped = False
 
     def add(self, values: Tensor, slopes: Tensor | None = None) -> None:
-        """Take in values (R, U) and, where they are an activation's, its slopes there (R, U)."""
-        low, high = values.aminmax(dim=0)
+        """Take in values (M, R, U) and, where they are an activation's, its slopes there (M, R, U)."""
+        low, high = values.aminmax(dim=-2)
         self.moments.add(values)
         self.low = torch.minimum(self.low, low) if self.count else low
         self.high = torch.maximum(self.high, high) if self.count else high
         if slopes is not None:
-            flat = (slopes.abs() < FLAT).sum(0)
+            flat = (slopes.abs() < FLAT).sum(-2)
             self.flat = self.flat + flat if self.sloped else flat
             self.sloped = True
-        self.count += len(values)
+        self.count += values.shape[-2]
 
     @property
     def dead(self) -> Tensor | None:
-        """The share of units that gave one and the same number on every row; None where there were too few rows."""
-        return constant(self.low, self.high).float().mean() if self.count >= ENOUGH else None
+        """The share (M) of units that gave one and the same number on every row; None where there were too few rows."""
+        return constant(self.low, self.high).float().mean(-1) if self.count >= ENOUGH else None
 
     @property
     def saturated(self) -> Tensor | None:
-        """The share of units whose activation was flat on nearly all rows."""
+        """The share (M) of units whose activation was flat on nearly all rows."""
         if not self.sloped or self.count < ENOUGH:
             return None
-        return (self.flat >= NEARLY_ALL * self.count).float().mean()
+        return (self.flat >= NEARLY_ALL * self.count).float().mean(-1)

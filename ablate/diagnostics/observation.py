@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -23,20 +24,25 @@ class Observation:
     A layer is a module with weights; the elementwise modules called after it and before the next layer are its
     activation, whatever lies between. What is looked at belongs to neither model nor training: outputs are measured at
     once, and activations are tried on a copy in evaluation mode, so that dropout is none and draws nothing.
+
+    With ``first``, the network of one of its members, ``model`` is that of a stack: all it gives out is (K, B, …), and
+    each measure (K,).
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, first: nn.Module | None = None) -> None:
         self.open = True
+        self.members = 0 if first is None else 1
         self._units: dict[str, dict[str, Units]] = {}
         self._layer: tuple[str, int] | None = None
         self._hooks = ExitStack()
         for name, module in model.named_modules():
             if not is_simple(module) or ".parametrizations" in name:
                 continue
-            if has_weights(module):
+            if has_weights(module, self.members):
                 hook = module.register_forward_hook(partial(self._after_layer, name or "(network)"))
             elif _may_be_activation(module):
-                hook = module.register_forward_pre_hook(partial(self._before_activation, name))
+                alone = module if first is None else first.get_submodule(name)
+                hook = module.register_forward_pre_hook(partial(self._before_activation, name, alone))
             else:
                 continue
             self._hooks.callback(hook.remove)
@@ -64,39 +70,42 @@ class Observation:
             for measure in ("dead", "saturated"):
                 shares = [share for units in stages.values() if (share := getattr(units, measure)) is not None]
                 if shares:
-                    found[name][measure] = torch.stack(shares).max()
+                    found[name][measure] = torch.stack(shares).amax(0)
         return found
 
     @torch.no_grad()
     def _after_layer(self, name: str, module: nn.Module, _: Any, output: Any) -> None:
         y = next((leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)), None)
-        if not self.open or y is None or y.ndim < 2 or not y.numel() or not y.is_floating_point():
+        if not self.open or y is None or y.ndim < 2 + self.members or not y.numel() or not y.is_floating_point():
             return
         dim = unit_dim(module)
         self._layer = name, dim
-        self._units.setdefault(name, {}).setdefault("", Units()).add(rows(_few(y), dim))
+        self._units.setdefault(name, {}).setdefault("", Units()).add(rows(self._few(y), dim, self.members))
 
     @torch.no_grad()
-    def _before_activation(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    def _before_activation(self, name: str, alone: nn.Module, _: nn.Module, inputs: tuple[Any, ...]) -> None:
         if not self.open or self._layer is None or len(inputs) != 1 or not isinstance(inputs[0], Tensor):
             return
         (x,) = inputs
-        if x.ndim < 2 or not x.numel() or not x.is_floating_point():
+        if x.ndim < 2 + self.members or not x.numel() or not x.is_floating_point():
             return
         try:
-            tried = slope(module, _few(x))
+            few = self._few(x)
+            tried = slope(alone, few.flatten(0, self.members))
         except Exception:  # somebody's module, which may need more than one call of its own
             return
         if tried is not None:
             layer, dim = self._layer
             # a layer's features that were flattened, or made into a sequence, are last
-            dim = dim if x.ndim > 2 else -1
-            self._units[layer].setdefault(name, Units()).add(*(rows(part, dim) for part in tried))
+            dim = dim if x.ndim > 2 + self.members else -1
+            parts = (rows(part.reshape(few.shape), dim, self.members) for part in tried)
+            self._units[layer].setdefault(name, Units()).add(*parts)
 
-
-def _few(x: Tensor) -> Tensor:
-    """Return the first examples of ``x`` (B, …), as many as have ``NUMBERS`` numbers, but enough to tell."""
-    return x[: max(ENOUGH, NUMBERS * len(x) // x.numel())]
+    def _few(self, x: Tensor) -> Tensor:
+        """Return the first examples of ``x`` (M, B, …), as many as have ``NUMBERS`` numbers, but enough to tell."""
+        examples = x.shape[self.members]
+        each = x.numel() // math.prod(x.shape[: self.members + 1])
+        return x.narrow(self.members, 0, min(examples, max(ENOUGH, NUMBERS // max(1, each))))
 
 
 def _may_be_activation(module: nn.Module) -> bool:

@@ -12,9 +12,8 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from importlib import metadata
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -24,15 +23,13 @@ from ablate.errors import EngineError
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 CONTEXT: Any = multiprocessing.get_context(METHOD)
 
-_PRELOADED = ("ablate.engines.worker", "sklearn.datasets", "torch.utils.tensorboard")
-
 
 def warm_up() -> None:
     """Start to import what workers need, in the background; free to call where no worker is started afterwards."""
     if METHOD == "forkserver":
         from multiprocessing import forkserver  # only where there is one
 
-        CONTEXT.set_forkserver_preload([*_PRELOADED, *_built_in_plugins()])
+        CONTEXT.set_forkserver_preload(["ablate.engines.preload"])
         with _no_script(), _no_interruption(), _our_path(), suppress(OSError):
             forkserver.ensure_running()
 
@@ -48,15 +45,6 @@ def start(target: Callable[..., None], *arguments: object) -> BaseProcess:
         reason = str(error) or type(error).__name__
         raise EngineError(f"No worker process can be started ({reason}). workers=0 trains in this process.") from error
     return process
-
-
-def _built_in_plugins() -> Sequence[str]:
-    """Return the modules that every worker is going to load as plugins; those of others may not bear a fork."""
-    try:
-        points = metadata.distribution("lightning-ablate").entry_points
-    except metadata.PackageNotFoundError:
-        return ()
-    return [point.value for point in points if point.group == "ablate"]
 
 
 _REPLACED = threading.Lock()

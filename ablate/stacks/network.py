@@ -40,7 +40,7 @@ def stack(networks: Sequence[nn.Module], generators: Sequence[torch.Generator]) 
     rows: dict[int, Tensor] = {}  # by tensor of the first network: a layer may share its weight with another
     for name, layer in together.named_modules():
         _join(layer, [network.get_submodule(name) for network in networks], rows)
-    for name, layer in _computing(together):
+    for name, layer in computing(together):
         forward, members = type(layer).forward, [network.get_submodule(name) for network in networks]
         own: Callable[..., Tensor]
         if is_parametrized(layer) or forward not in RULES | DROPOUTS:
@@ -59,7 +59,7 @@ def release(network: nn.Module) -> None:
         tensor.data = tensor.data.clone()
 
 
-def _computing(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
+def computing(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
     """Yield the layers of a network that need a forward pass of their own, with their names.
 
     The others hold layers, and work on any number of dims in front as they are.
@@ -69,7 +69,7 @@ def _computing(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Modu
     tensors = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
     if (holds and not tensors) or isinstance(module, nn.ModuleList | nn.ModuleDict):
         for child_name, child in module.named_children():
-            yield from _computing(child, f"{name}.{child_name}" if name else child_name)
+            yield from computing(child, f"{name}.{child_name}" if name else child_name)
     else:
         yield name, module
 

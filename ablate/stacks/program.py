@@ -8,8 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ablate.diagnostics.layers import is_simple
+from ablate.diagnostics.look import Look
 from ablate.stacks.losses import Penalties, losses
-from ablate.stacks.network import stack
+from ablate.stacks.network import computing, stack
 from ablate.techniques import Criterion, Regularizer
 
 
@@ -37,10 +39,22 @@ class Program:
         self.network = stack(networks, generators)
         self.losses = losses(criterion)
         self.penalties = Penalties(networks, regs, dict(self.network.named_parameters()))
+        self.first = networks[0]
+        self.shows_layers = all(is_simple(layer) for _, layer in computing(self.network))
+        """Whether each layer is computed by itself, and not several as one."""
+
+    def look(self) -> Look:
+        """Begin to look at the layers of all members."""
+        return Look(self.network, self.first)
+
+    def outcome(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the predictions (K, B, …) and losses (K,) of a batch of each member, x and y (K, B, …)."""
+        prediction = self.network(x)
+        return prediction, self.losses(prediction, y)
 
     def backward(self, x: Tensor, y: Tensor) -> Objective:
         """Leave the gradients of a batch of each member, x and y (K, B, …), with the stacked parameters."""
-        found = self.losses(self.network(x), y)
+        _, found = self.outcome(x, y)
         penalties = self.penalties(found)
         (found if penalties is None else found + penalties).sum().backward()
         return Objective(found.detach(), None if penalties is None else penalties.detach())

@@ -21,6 +21,7 @@ from ablate.config import to_config
 from ablate.engines.engine import Engine, Watch, attempt
 from ablate.engines.planned import PlannedRun
 from ablate.errors import AblateError, ConfigError
+from ablate.garbage import uncollected
 from ablate.results import Sweep
 from ablate.stop import Stop, signals_request
 from ablate.sweep_settings import SweepSettings
@@ -71,7 +72,8 @@ class AblateSweeper(Sweeper):
     def sweep(self, arguments: Sequence[str]) -> None:
         """Plan, launch and keep the results."""
         request = self._request
-        plan = make_plan(request.settings, self._context.config_loader, sweep=True, typed=request.typed)
+        with uncollected():
+            plan = make_plan(request.settings, self._context.config_loader, sweep=True, typed=request.typed)
         request.carry_out(plan, ThroughHydra(self._context, self._config, plan.settings))
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import Tensor, nn
 
 from ablate.atomic import atomic, sync
 from ablate.facts import Status
@@ -38,20 +42,19 @@ class WholeFiles(TorchCheckpointIO):
     def __init__(self, check: Callable[[], None]) -> None:
         super().__init__()
         self.check = check
-        self._waiting: tuple[Path, io.BytesIO] | None = None
+        self._waiting: tuple[Path, dict[str, Any]] | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write ``checkpoint`` to ``path``."""
-        path, content = Path(path), io.BytesIO()
-        torch.save(checkpoint, content)
-        if path.name == BEST and content.tell() <= _SMALL:
-            self._waiting = path, content
+        path, kept = Path(path), Snapshot(checkpoint)
+        if path.name == BEST and kept.bytes <= _SMALL:
+            self._waiting = path, kept.content
             return
         durable = not checkpoint.get(KEY, {"ended": True})["ended"]
         self._write_waiting()
         if durable and (best := path.with_name(BEST)).exists():
             sync(best)
-        self._write(path, content, durable)
+        self._write(path, kept.content, durable)
 
     def teardown(self) -> None:
         """Write what waits: training has ended, however."""
@@ -62,14 +65,50 @@ class WholeFiles(TorchCheckpointIO):
             waiting, self._waiting = self._waiting, None
             self._write(*waiting)
 
-    def _write(self, path: Path, content: io.BytesIO, durable: bool = False) -> None:
+    def _write(self, path: Path, content: dict[str, Any], durable: bool = False) -> None:
         self.check()
+        written = io.BytesIO()
+        torch.save(content, written)
         with atomic(path, durable=durable) as temporary:
-            temporary.write_bytes(content.getbuffer())
+            temporary.write_bytes(written.getbuffer())
+
+
+class Snapshot:
+    """A copy of a checkpoint that training no longer changes.
+
+    Each tensor has memory of its own, but for those that are one: ``torch.save`` writes all of the memory that a tensor
+    is a view of, and the weights of a member are a view of those of its whole stack.
+    """
+
+    def __init__(self, checkpoint: dict[str, Any]) -> None:
+        self.bytes = 0
+        """The size of its tensors."""
+        self._tensors: dict[tuple[object, ...], Tensor] = {}
+        self.content: dict[str, Any] = self._copied(checkpoint)
+
+    def _copied(self, part: Any) -> Any:
+        if type(part) in (dict, OrderedDict):
+            copied = copy.copy(part)  # a state_dict of torch bears the versions of its layers, too
+            copied.update((key, self._copied(value)) for key, value in part.items())
+            return copied
+        if type(part) in (list, tuple):
+            return type(part)(map(self._copied, part))
+        if type(part) not in (Tensor, nn.Parameter):
+            return part if isinstance(part, int | float | str | None) else copy.deepcopy(part)
+        place = part.data_ptr(), part.shape, part.stride(), part.dtype, part.device
+        if place not in self._tensors or not part.numel():
+            self._tensors[place] = part.detach().clone()
+            self.bytes += part.nbytes
+        return self._tensors[place]
 
 
 class BestWeights(ModelCheckpoint):
     """Keeps ``best.ckpt``; where the folder is now, whatever it was called when the run was interrupted."""
+
+    def _monitor_candidates(self, trainer: pl.Trainer) -> dict[str, Tensor]:
+        """Return what a checkpoint may be judged by; Lightning copies every tensor of it."""
+        counted = {"epoch": torch.tensor(trainer.current_epoch), "step": torch.tensor(trainer.global_step)}
+        return {**trainer.callback_metrics, **counted}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the best value so far."""

@@ -24,7 +24,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ablate.dataset import Batches, Examples
-from ablate.module import AblationModule
+from ablate.layer_table import Row
+from ablate.module import AblationModule, Evaluated
 from ablate.training.checkpoints import BestWeights
 from ablate.training.clock import Clock
 from ablate.training.diagnostics import Diagnostics
@@ -69,12 +70,13 @@ def possible(trainer: pl.Trainer, module: AblationModule) -> bool:
         and trainer.accumulate_grad_batches == 1
         and type(trainer.strategy) is SingleDeviceStrategy
         and type(trainer.precision_plugin) in (Precision, DoublePrecision)
-        and not any(_overrides(callback, Callback, hook) for callback in others for hook in EACH_BATCH)
-        and not any(_overrides(module, AblationModule, hook) for hook in (*EACH_BATCH, *IN_A_STEP))
+        and not any(overrides(callback, Callback, hook) for callback in others for hook in EACH_BATCH)
+        and not any(overrides(module, AblationModule, hook) for hook in (*EACH_BATCH, *IN_A_STEP))
     )
 
 
-def _overrides(thing: object, base: type, name: str) -> bool:
+def overrides(thing: object, base: type, name: str) -> bool:
+    """Return whether a method of ``thing`` is another than that of ``base``."""
     own = getattr(thing, name)
     return getattr(own, "__func__", own) is not getattr(base, name)
 
@@ -95,10 +97,16 @@ class Chunks(_AutomaticOptimization):
         self.batches = batches
         self.resume = resume
         self.looks = looks
+        if looks is not None:
+            looks.is_told = True
         self.clock = clock
         self.company = company
         self.asked: Callable[[], bool] = resume.is_asked
         """Whether a chunk is to end before its time."""
+        self.validation: Batches | None = None
+        """The examples that a stack may evaluate for the run at its next point."""
+        self.evaluated: list[Evaluated] = []
+        """What the stack has made of them."""
 
     @property
     def module(self) -> AblationModule:
@@ -108,12 +116,17 @@ class Chunks(_AutomaticOptimization):
     @property
     def is_watched(self) -> bool:
         """Whether the layers of the network are looked at in this step."""
-        return self.looks is not None and self.looks.is_looking
+        return self.looks is not None and self.looks.is_due
+
+    def show(self, table: list[Row]) -> None:
+        """Take what somebody else has seen of the layers in this step."""
+        assert self.looks is not None
+        self.looks.seen = table
 
     def run(self, optimizer: Optimizer, batch_idx: int, kwargs: OrderedDict[str, Any]) -> dict[str, Any]:
         """Train the chunk that begins with the batch in ``kwargs``."""
         self.trainer.lightning_module._current_fx_name = "training_step"  # so that it may log
-        batches = self._chunk(kwargs["batch"])
+        batches, self.evaluated = self._chunk(kwargs["batch"]), []
         if self.company is None or not self.company.has_trained(self, optimizer, batches):
             self._train(optimizer, batches)
         return {}
@@ -124,6 +137,8 @@ class Chunks(_AutomaticOptimization):
         double = type(trainer.precision_plugin) is DoublePrecision
         progress, clip = self.optim_progress.optimizer, trainer.gradient_clip_val
         first = trainer.fit_loop.batch_idx
+        if self.looks is not None:
+            self.looks.begin(module.model)
 
         def descent(number: int, batch: Examples) -> Tensor:
             """Leave the gradients of a batch; return its loss. Some optimizers ask more than once."""
@@ -147,6 +162,13 @@ class Chunks(_AutomaticOptimization):
             optimizer.step(partial(descent, number, batch))  # type: ignore[arg-type]  # torch says float
             progress.step.increment_by(1)
 
+    def placed(self, batch: Examples) -> Examples:
+        """Return a batch in the precision of training, on its device."""
+        plugin, device = self.trainer.precision_plugin, self.trainer.strategy.root_device
+        if type(plugin) is Precision and device.type == "cpu":
+            return batch
+        return Examples(*(each.to(device) for each in plugin.convert_input(batch)))
+
     def count_step(self) -> None:
         """Count an optimizer step that was taken elsewhere."""
         progress = self.optim_progress.optimizer
@@ -160,17 +182,21 @@ class Chunks(_AutomaticOptimization):
     def _chunk(self, batch: Examples) -> Iterator[Examples]:
         """Yield the batches of the chunk that begins with ``batch``, and count them."""
         trainer, further = self.trainer, self.further
-        convert, device = trainer.precision_plugin.convert_input, trainer.strategy.root_device
-        is_there = type(trainer.precision_plugin) is Precision and device.type == "cpu"
         results = trainer.fit_loop.epoch_loop._results
         yield batch
         taken = 0
         # where something is logged at every step, Lightning has to see every step
         while taken < further and not results and not self.asked():
             taken += 1
-            batch = next(self.batches.running)
-            yield batch if is_there else Examples(*(each.to(device) for each in convert(batch)))
+            yield self.placed(next(self.batches.running))
         self._count(taken, taken * len(self._schedules()))
+
+    @property
+    def is_at_point(self) -> bool:
+        """Whether a point of the curves follows the chunk that has been trained."""
+        trainer, progress = self.trainer, self.trainer.fit_loop.epoch_loop.batch_progress
+        at_end = self.optim_progress.optimizer_steps >= trainer.estimated_stepping_batches
+        return at_end or progress.total.ready % int(trainer.val_check_interval) == 0
 
     @property
     def further(self) -> int:

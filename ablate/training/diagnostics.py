@@ -18,18 +18,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor, nn
+from torch import nn
 
-from ablate.diagnostics.layers import parameters_of
-from ablate.diagnostics.measures import norm, update_ratio
-from ablate.diagnostics.observation import Observation
+from ablate.diagnostics.look import Look
 from ablate.layer_table import Row, write_layers
-from ablate.training.logger import EventLogger
+from ablate.module import AblationModule
+from ablate.training.logger import EventLogger, Pace
 
 POINTS = 5
 """So many steps of a run are looked at."""
@@ -39,7 +38,7 @@ SPACING = 50
 
 
 class LayerLog:
-    """Keeps ``layers.csv`` and TensorBoard's ``layers/<layer>/<measure>`` complete and current.
+    """Keeps ``layers.csv``, with a pause between, and TensorBoard's ``layers/<layer>/<measure>`` whole and current.
 
     ``check`` raises where the folder is another process's by now.
     """
@@ -49,21 +48,33 @@ class LayerLog:
         self.events = events
         self.check = check
         self.rows: list[Row] = []
+        self._pace = Pace()
+        self._new = False
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Add the rows of one step."""
+        """Add the rows of one step; they are on disk some time later, by :meth:`finish` at the latest."""
         self.rows += rows
-        self._write(rows)
+        self._tell(rows)
+        self._new = True
+        if self._pace.is_due():
+            self.finish()
 
     def restore(self, rows: Sequence[Row]) -> None:
         """Continue from ``rows``, and from them alone."""
         self.rows = list(rows)
         if self.rows:
-            self._write(self.rows)
+            self._tell(self.rows)
+            self._new = True
+            self.finish()
 
-    def _write(self, new: Sequence[Row]) -> None:
-        self.check()
-        write_layers(self.path, self.rows)
+    def finish(self) -> None:
+        """Write the table, where there is anything new."""
+        if self._new:
+            self.check()
+            write_layers(self.path, self.rows)
+            self._new = False
+
+    def _tell(self, new: Sequence[Row]) -> None:
         points: dict[int, dict[str, float]] = {}
         for row in new:
             values = {f"layers/{row['layer']}/{k}": float(v) for k, v in row.items() if k not in ("step", "layer")}
@@ -81,12 +92,13 @@ class Diagnostics(Callback):
     def __init__(self, layers: LayerLog) -> None:
         self.layers = layers
         self.steps: frozenset[int] = frozenset()
-        self._look: _Look | None = None
-
-    @property
-    def is_looking(self) -> bool:
+        self.is_due = False
         """Whether the step that has begun is one of those."""
-        return self._look is not None
+        self.is_told = False
+        """Whether whoever trains the step says when to look, or has looked."""
+        self.seen: list[Row] = []
+        """What was seen of the step, by whoever has looked."""
+        self._look: Look | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Choose the steps."""
@@ -98,8 +110,14 @@ class Diagnostics(Callback):
     ) -> None:
         """Begin to look where the batch belongs to a chosen step; of several batches, at the last."""
         self._end()
-        if trainer.global_step + 1 in self.steps:
-            self._look = _Look(pl_module.model)  # type: ignore[arg-type]
+        self.is_due = trainer.global_step + 1 in self.steps
+        if not self.is_told:
+            self.begin(cast(AblationModule, pl_module).model)
+
+    def begin(self, model: nn.Module) -> None:
+        """Look from here on, if the step is one to look at."""
+        if self.is_due:
+            self._look = Look(model)
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
@@ -113,16 +131,24 @@ class Diagnostics(Callback):
     ) -> None:
         """Measure the update and write, where there was a step."""
         if self._look is not None and trainer.global_step in self.steps and self._look.gradients:
-            self.layers.add(self._look.rows(trainer.global_step))
+            (self.seen,) = self._look.tables(trainer.global_step)
+        if self.seen:
+            self.layers.add(self.seen)
         self._end()
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write what there is."""
+        self.layers.finish()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Leave no hooks behind."""
+        """Leave no hooks behind, and nothing unwritten."""
         self._end()
+        self.layers.finish()
 
     def _end(self) -> None:
+        self.is_due, self.seen = False, []
         if self._look is not None:
-            self._look.observation.close()
+            self._look.close()
             self._look = None
 
 
@@ -133,37 +159,3 @@ def chosen(total: int, interval: int) -> frozenset[int]:
     if count == 1:
         return frozenset(points[-1:])
     return frozenset(points[round(i * (len(points) - 1) / (count - 1))] for i in range(count))
-
-
-class _Look:
-    """At the layers in one step."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.observation = Observation(model)
-        self.layers = parameters_of(model)
-        self.gradients: dict[str, Tensor] = {}
-        self.before: dict[str, list[Tensor]] = {}
-
-    def take_gradients(self) -> None:
-        """Measure those gradients that there are, and at the first time what the step is about to change."""
-        self.observation.open = False  # an optimizer that looks at a batch more than once begins elsewhere each time
-        for name, parameters in self.layers.items():
-            self.before.setdefault(name, [p.detach().clone() for p in parameters])
-            gradients = [p.grad for p in parameters if p.grad is not None]
-            if gradients and not any(g.is_sparse for g in gradients):
-                self.gradients.setdefault(name, norm(gradients))
-
-    def rows(self, step: int) -> list[Row]:
-        """Return a row for each layer, in the order in which the network called them."""
-        measured = self.observation.values()
-        for name, parameters in self.layers.items():
-            before = self.before[name]
-            found = {"weight_norm": norm(before), "update_ratio": update_ratio(before, parameters)}
-            if name in self.gradients:
-                found["gradient_norm"] = self.gradients[name]
-            measured[name] = measured.get(name, {}) | found
-        values = iter(torch.stack([v.float() for row in measured.values() for v in row.values()]).tolist())  # one wait
-        table: list[Row] = []
-        for name, row in measured.items():
-            table.append({"step": step, "layer": name, **{key: next(values) for key in row}})
-        return table

@@ -22,6 +22,7 @@ from greenlet import getcurrent, greenlet
 from torch import Tensor
 
 from ablate.dataset import Examples
+from ablate.module import Evaluated
 from ablate.stacks.batches import side_by_side
 from ablate.stacks.member import Member
 from ablate.stacks.network import NotStackable
@@ -143,7 +144,7 @@ class Company:
     def _stack_of(self, group: Sequence[Runner]) -> Stack | None:
         """Return the stack of these runs; None where each has to train its chunk itself."""
         key = tuple(map(id, group))
-        alone = len(group) == 1 or any(runner.apart or runner.chunk.chunks.is_watched for runner in group)
+        alone = len(group) == 1 or any(runner.apart for runner in group)
         if alone or key not in self._stacks:
             # what a run does by itself, and in another stack, this one would not know of
             self._stacks = {own: stack for own, stack in self._stacks.items() if not {*own} & {*key}}
@@ -156,6 +157,9 @@ class Company:
                 for runner in group:
                     runner.apart = True
                 return None
+        if any(runner.chunk.chunks.is_watched for runner in group) and not self._stacks[key].program.shows_layers:
+            del self._stacks[key]
+            return None
         return self._stacks[key]
 
     def _made(self, group: Sequence[Runner]) -> Stack:
@@ -199,6 +203,7 @@ class Company:
         self._is_ending = False
         for chunks in of:
             chunks.asked = lambda: self._is_ending
+        look = stack.program.look() if of[0].is_watched else None
         batches: list[Examples] = [next(source) for source in sources]
         for taken in itertools.count():
             if transforms:
@@ -211,6 +216,8 @@ class Company:
             for chunks in of:
                 chunks.module.interval.batches += 1
             if taken == further:  # somebody may look at the gradients of this step
+                if look is not None:
+                    look.take_gradients()
                 stack.show_gradients()
                 for runner, chunks in zip(group, of, strict=True):
                     chunks.module.on_before_optimizer_step(runner.chunk.optimizer)
@@ -225,8 +232,26 @@ class Company:
             stack.updates.move()
         for chunks in of:
             chunks.asked = chunks.resume.is_asked
+        if look is not None:
+            look.close()
+            for chunks, table in zip(of, look.tables(of[0].optim_progress.optimizer_steps), strict=True):
+                chunks.show(table)
         sums.hand_out()
         stack.settle()
+        if all(chunks.is_at_point and chunks.validation is not None for chunks in of):
+            _evaluate(stack, of)
+
+
+@torch.no_grad()
+def _evaluate(stack: Stack, of: Sequence[Chunks]) -> None:
+    """Leave each run what its network makes of its validation examples."""
+    network = stack.program.network.eval()
+    for batches in zip(*(chunks.validation or () for chunks in of), strict=True):
+        x, y = side_by_side([chunks.placed(batch) for batch, chunks in zip(batches, of, strict=True)])
+        prediction, losses = stack.program.outcome(x, y)
+        for chunks, *own in zip(of, prediction, y, losses, strict=True):
+            chunks.evaluated.append(Evaluated(*own))
+    network.train()
 
 
 class _Sums:

@@ -24,7 +24,7 @@ from ablate.module import AblationModule
 from ablate.record import Record, Status, open_record
 from ablate.stop import Stop, signals_request
 from ablate.tasks import DATA_TASKS, Task
-from ablate.training import chunk
+from ablate.training import chunk, points
 from ablate.training.attempt import recorded
 from ablate.training.checkpoints import BestWeights, Saved, WholeFiles, load, usable
 from ablate.training.clock import Clock
@@ -116,7 +116,7 @@ def train(
     loggers = CurveLogger(record.folder, record.check_held), EventLogger(record.folder)
     layers = LayerLog(record.folder, loggers[1], record.check_held)
     resume = Resume(record, config.trainer.checkpoint_seconds, stop, clock, saved, *loggers, layers)
-    trainer = _trainer(config, record, train, module, resume, ranks, company)
+    trainer = _trainer(config, record, train, val, module, resume, ranks, company)
     if saved and saved.ended:
         resume.restore_curves(saved.rows, saved.layers)
         module.diverged, step = saved.diverged, saved.step
@@ -169,6 +169,7 @@ def _trainer(
     config: Config,
     record: Record,
     train: Batches,
+    val: Batches,
     module: AblationModule,
     resume: Resume,
     ranks: Ranks | None,
@@ -211,6 +212,10 @@ def _trainer(
     if chunk.possible(trainer, module):
         chunks = chunk.Chunks(trainer, train, resume, looks[0] if looks else None, resume.clock, company)
         trainer.fit_loop.epoch_loop.automatic_optimization = chunks
+        if points.possible(trainer, module):
+            trainer.fit_loop.epoch_loop.val_loop = points.Points(trainer, val)
+            if type(module).evaluate is AblationModule.evaluate:
+                chunks.validation = val
     return trainer
 
 

@@ -16,7 +16,7 @@ from torchmetrics import MetricCollection
 
 from ablate.dataset import Examples
 from ablate.errors import ConfigError
-from ablate.module import AblationModule
+from ablate.module import AblationModule, Evaluated
 from ablate.variations import stream
 
 from .gan import GAN
@@ -140,4 +140,4 @@ class AdversarialModule(AblationModule):
     def evaluate(self, batch: Examples, metrics: MetricCollection) -> None:
         """Update the metrics by as many generated examples as the batch has real ones."""
         generated = self.model.generator(self.model.noise(batch.x, self._evaluation_noise))
-        self.update(metrics, generated, batch.x, self.objective.generator(self.model(generated)))
+        self.update(metrics, Evaluated(generated, batch.x, self.objective.generator(self.model(generated))))
