@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import traceback
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
 
 from ablate import transfer
 from ablate.config import Config
 from ablate.dataset import Dataset, prepare
 from ablate.errors import AblateError, ConfigError
 from ablate.kit import Kit, initialize, weight_layers
-from ablate.module import AblationModule
+from ablate.objective import Objective
 from ablate.registry import registry
 from ablate.techniques import Task
+
+if TYPE_CHECKING:
+    from ablate.module import AblationModule
 
 BUILT = ("act", "norm", "reg", "pool", "model")
 """The kinds that have a part in building a network."""
@@ -29,7 +35,45 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
     ``dataset`` saves loading the data again where it is at hand. Raises ``ConfigError`` where model, loss and
     data do not fit together.
     """
+    from ablate.module import AblationModule  # here, as it needs Lightning, and planning does not
+
     dataset = dataset or prepare(config.data, config.seed)
+    model = network(config, dataset)
+    transferred = transfer.load(model, config)
+    make = config.model.module() or AblationModule
+    module = make(model, target_scale=dataset.target_scale, **_techniques(config, dataset))
+    module.transfer = transferred
+    if not module.automatic_optimization:
+        refuse_automatic(config)
+    return module
+
+
+def objective(config: Config, dataset: Dataset | None = None) -> Objective:
+    """Return what a run minimises as training begins: all that :func:`build` has but what is there for Lightning."""
+    if config.model.module() is not None:
+        return build(config, dataset)
+    dataset = dataset or prepare(config.data, config.seed)
+    model = network(config, dataset)
+    transferred = transfer.load(model, config)
+    made = Objective(model, **_techniques(config, dataset))
+    made.transfer = transferred
+    return made
+
+
+def _techniques(config: Config, dataset: Dataset) -> dict[str, Any]:
+    """Return what an objective needs beside its network."""
+    return {
+        "spec": dataclasses.replace(dataset.spec, task=config.task),
+        "loss": config.loss.build(config.task),
+        "opt": config.opt,
+        "sched": config.sched,
+        "reg": config.reg,
+        "seed": config.seed,
+    }
+
+
+def network(config: Config, dataset: Dataset) -> nn.Module:
+    """Return the network of a run, with the weights that its initialiser chose."""
     refuse_misfit(config)
     try:
         config.model.check(dataset.spec)
@@ -51,22 +95,7 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
     initialize(model, config.init, config.seed)
     for layer in weight_layers(model):
         config.norm.reparametrize(layer)
-    transferred = transfer.load(model, config)
-    make = config.model.module() or AblationModule
-    module = make(
-        model,
-        spec=dataclasses.replace(dataset.spec, task=config.task),
-        loss=config.loss.build(config.task),
-        opt=config.opt,
-        sched=config.sched,
-        reg=config.reg,
-        target_scale=dataset.target_scale,
-        seed=config.seed,
-    )
-    module.transfer = transferred
-    if not module.automatic_optimization:
-        refuse_automatic(config)
-    return module
+    return model
 
 
 def _culprit(error: BaseException, config: Config) -> str | None:

@@ -1,4 +1,4 @@
-"""Metrics by task, and which of them judges a run.
+"""Metrics by task.
 
 Shapes: B batch · N examples of a split · D size of an embedding · F features of a flattened example.
 """
@@ -6,7 +6,6 @@ Shapes: B batch · N examples of a split · D size of an embedding · F features
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,32 +13,6 @@ from torchmetrics import Accuracy, JaccardIndex, MeanAbsoluteError, MeanMetric, 
 from torchmetrics.utilities.data import dim_zero_cat
 
 from ablate.techniques import DataSpec, Task
-
-
-class Judge(NamedTuple):
-    """The validation metric that a task is judged by."""
-
-    metric: str
-    higher_is_better: bool
-
-
-JUDGES = {
-    Task.classification: Judge("acc", True),
-    Task.regression: Judge("r2", True),
-    Task.segmentation: Judge("miou", True),
-    Task.embedding: Judge("recall_at_1", True),
-    Task.generation: Judge("mmd", False),
-}
-
-
-RANGES = {
-    "acc": (0.0, 1.0),
-    "r2": (-math.inf, 1.0),
-    "miou": (0.0, 1.0),
-    "recall_at_1": (0.0, 1.0),
-    "mmd": (0.0, math.inf),
-}
-"""The least and the greatest value of each metric that runs are judged by."""
 
 
 def metrics_for(spec: DataSpec, target_scale: Tensor) -> MetricCollection:

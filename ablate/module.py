@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
@@ -28,11 +28,9 @@ from torchmetrics import MetricCollection
 
 from ablate import sharing
 from ablate.dataset import Examples
-from ablate.metrics import JUDGES, metrics_for
-from ablate.techniques import Criterion, DataSpec, Optimizer, Regularizer, Schedule
-
-if TYPE_CHECKING:
-    from ablate.transfer import Transfer
+from ablate.judges import JUDGES
+from ablate.metrics import metrics_for
+from ablate.objective import Objective
 
 
 @dataclass
@@ -68,7 +66,7 @@ class Evaluated(NamedTuple):
     loss: Tensor
 
 
-class AblationModule(pl.LightningModule):
+class AblationModule(Objective, pl.LightningModule):
     """Trains ``model`` with the chosen techniques; a model with a training procedure of its own brings a subclass.
 
     A subclass may override :meth:`outcome`, :meth:`evaluate`, and, with manual optimization, :meth:`training_step`
@@ -80,62 +78,16 @@ class AblationModule(pl.LightningModule):
     optimizer step before the point) and ``time/step`` (seconds, validation left out).
     """
 
-    procedure: str = ""
-    """Settings that change the training, but no :meth:`outcome`; for the guard against false ablations."""
-    transfer: Transfer | None = None
-    """What the network took over from an earlier run."""
-
-    def __init__(
-        self,
-        model: nn.Module,
-        *,
-        spec: DataSpec,
-        loss: Criterion,
-        opt: Optimizer,
-        sched: Schedule,
-        reg: Mapping[str, Regularizer],
-        target_scale: Tensor,
-        seed: int = 0,
-    ) -> None:
-        super().__init__()
-        self.model = model
-        self.spec = spec
-        self.criterion = loss
-        self.opt = opt
-        self.sched = sched
-        self.reg = [reg[name] for name in sorted(reg)]
-        self.val_metrics = metrics_for(spec, target_scale)
-        self.test_metrics = metrics_for(spec, target_scale)
-        self.judge = JUDGES[spec.task]
+    def __init__(self, model: nn.Module, *, target_scale: Tensor, **techniques: Any) -> None:
+        super().__init__(model, **techniques)
+        self.val_metrics = metrics_for(self.spec, target_scale)
+        self.test_metrics = metrics_for(self.spec, target_scale)
+        self.judge = JUDGES[self.spec.task]
         self.diverged = False
         self._budget = 0
-        self.seed = seed
         self.clock: Callable[[], float] = time.perf_counter
         """Counts the seconds of the curve ``time/step``."""
-        self._generator = torch.Generator().manual_seed(seed)
         self.interval = Interval()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the model's prediction for (B, *input_shape)."""
-        prediction: Tensor = self.model(x)
-        return prediction
-
-    def outcome(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return prediction and loss of a batch: what the guard against false ablations compares."""
-        prediction = self(x)
-        return prediction, self.criterion(prediction, y)
-
-    def transformed(self, batch: Examples) -> Examples:
-        """Return a training batch as the regularizers change it."""
-        x, y = batch
-        for reg in self.reg:
-            x, y = reg.transform(x, y, self.spec, self._generator)
-        return Examples(x, y)
-
-    def penalty(self) -> Tensor | None:
-        """Return the sum of the regularizers' penalties, or None where there is none."""
-        penalties = [p for reg in self.reg if (p := reg.penalty(self.model)) is not None]
-        return torch.stack(penalties).sum() if penalties else None
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build optimizer and schedule."""

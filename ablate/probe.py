@@ -12,15 +12,14 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import lightning.pytorch as pl
 import torch
-from lightning.pytorch.utilities.seed import isolate_rng
 from torch import nn
 
-from ablate.assembly import build
+from ablate.assembly import objective
 from ablate.config import Config
 from ablate.dataset import Dataset, Examples
 from ablate.errors import AblateError, ConfigError
+from ablate.random_state import isolated, seed_all
 from ablate.techniques import Regularizer
 
 _EXAMPLES = 8  # enough for batch statistics to be defined
@@ -37,9 +36,8 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
     callbacks are told apart by their parameters.
     """
     digest = hashlib.sha256()
-    with isolate_rng():
-        pl.seed_everything(config.seed, verbose=False)
-        module = build(config, dataset)
+    with isolated(config.seed):
+        module = objective(config, dataset)
         _add_state(digest, module.model)
         digest.update(module.procedure.encode())
         examples = dataset.splits.train
@@ -49,7 +47,7 @@ def fingerprint(config: Config, dataset: Dataset) -> str:
         x, y = x.double(), examples.y[:count]
         y = y.double() if y.is_floating_point() else y
         for mode in (True, False):
-            pl.seed_everything(config.seed, verbose=False)
+            seed_all(config.seed)
             module.model.train(mode)
             with torch.set_grad_enabled(mode), _blaming(config, x):
                 prediction, loss = module.outcome(x, y)

@@ -20,7 +20,7 @@ from ablate.layer_table import read_layers
 from ablate.module import AblationModule
 from ablate.record import Record
 from ablate.training import chunk
-from ablate.training.run import machine
+from ablate.training.machine import machine
 from tests.helpers import flat, short
 
 Maker = Callable[..., Config]

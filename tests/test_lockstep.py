@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import ablate
 from ablate.config import Config
-from ablate.engines.engine import attempt
+from ablate.engines.attempt import attempt
 from ablate.engines.groups import graph, grouped
 from ablate.engines.planned import PlannedRun
 from ablate.engines.together import attempt_together

@@ -10,7 +10,8 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-from ablate.metrics import JUDGES, MaximumMeanDiscrepancy, RecallAt1, metrics_for
+from ablate.judges import JUDGES
+from ablate.metrics import MaximumMeanDiscrepancy, RecallAt1, metrics_for
 from ablate.techniques import DataSpec, Task
 from tests.helpers import generator, normal
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from ablate.training.random_state import generators, random_state, set_random_state
+from ablate.random_state import generators, random_state, set_random_state
 from tests.helpers import generator
 
 

@@ -14,7 +14,7 @@ from ablate.diagnostics.measures import norm
 from ablate.diagnostics.observation import Observation
 from ablate.doctor.case import Case
 from ablate.doctor.finding import Finding, judged
-from ablate.training.random_state import random_state, set_random_state
+from ablate.random_state import random_state, set_random_state
 
 VANISHED, GONE, EXPLODED = 1e-3, 1e-5, 1e3
 TOLERANCE = 1e-4

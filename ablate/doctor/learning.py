@@ -8,13 +8,13 @@ import math
 from typing import TypeVar
 
 import torch
-from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 
 from ablate.dataset import Dataset, Examples, Splits
 from ablate.doctor.case import STEPS, Case
 from ablate.doctor.finding import Finding, judged
 from ablate.doctor.trial import Trial, predictions, train
+from ablate.random_state import isolated
 from ablate.tasks import Task
 
 T = TypeVar("T")
@@ -123,7 +123,7 @@ def _guess(case: Case) -> float:
     outputs = case.dataset.spec.outputs
     shares = torch.bincount(y.flatten(), minlength=outputs).clamp(min=1) / y.numel()
     logits = shares.log().view(1, -1, *[1] * (y.ndim - 1)).expand(len(y), outputs, *y.shape[1:])  # (N, C, *S)
-    with isolate_rng():
+    with isolated():
         return min(float(criterion(torch.zeros_like(logits), y)), float(criterion(logits, y)))
 
 

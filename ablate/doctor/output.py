@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 
 import torch
-from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 
 from ablate.doctor.case import Case
 from ablate.doctor.finding import Finding, judged
+from ablate.random_state import isolated
 from ablate.tasks import Task
 
 SURE = 20.0
@@ -56,7 +56,7 @@ def _number(value: float) -> str:
 def _possible(case: Case, x: Tensor) -> Tensor:
     model = copy.deepcopy(case.fresh().model).double().eval()
     parts = []
-    with isolate_rng():
+    with isolated():
         for draw, size in enumerate((1.0, 10.0, 100.0) * 3):
             generator = torch.Generator().manual_seed(draw)
             for parameter in model.parameters():
@@ -70,7 +70,7 @@ def _possible(case: Case, x: Tensor) -> Tensor:
 def _has_softmax(case: Case) -> bool:
     """Say whether the same number added to all logits leaves the loss as it was."""
     criterion = case.fresh().criterion
-    with isolate_rng():
+    with isolated():
         y = case.batch.y[:8]
         z = torch.randn(len(y), case.dataset.spec.outputs, *y.shape[1:], generator=torch.Generator().manual_seed(0))
         return bool(torch.isclose(criterion(z, y), criterion(z + 3, y), rtol=1e-4))
@@ -93,7 +93,7 @@ def loss_fits(case: Case) -> Finding | None:
         (gradient,) = torch.autograd.grad(criterion(logits, y), logits)
         return gradient * len(y)  # of each example
 
-    with isolate_rng():
+    with isolated():
         wrong = float(pull(right.roll(1, dims=1)).abs().amax())
         back = float(pull(right).gather(1, y[:, None]).max())
     if wrong < 1e-3:
@@ -118,7 +118,7 @@ def first_loss(case: Case) -> Finding | None:
         return None
     module = case.fresh()
     module.model.train()
-    with isolate_rng(), torch.no_grad():
+    with isolated(), torch.no_grad():
         prediction, loss = module.outcome(*case.batch)
         chance = float(module.criterion(torch.zeros_like(prediction), case.batch.y))
     ratio = float(loss) / max(chance, 1e-12)

@@ -6,15 +6,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import lightning.pytorch as pl
 import torch
-from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 
 from ablate.assembly import build
 from ablate.config import Config
 from ablate.dataset import Dataset, Examples, training_batches
 from ablate.module import AblationModule
+from ablate.random_state import isolated
 
 _LAST = 5
 """The loss at the end is the mean over a fifth of the steps."""
@@ -48,8 +47,7 @@ class Trial:
 
 def fresh(config: Config, dataset: Dataset) -> AblationModule:
     """Return the module of a run as training begins, whatever was drawn before."""
-    with isolate_rng():
-        pl.seed_everything(config.seed, verbose=False)
+    with isolated(config.seed):
         return build(config, dataset)
 
 
@@ -61,8 +59,7 @@ def train(
     Ends before where the loss is not finite, or ``until`` says so of a batch, by its predictions, its
     targets and their loss.
     """
-    with isolate_rng():
-        pl.seed_everything(config.seed, verbose=False)
+    with isolated(config.seed):
         module = build(config, dataset)
         module.model.train()
         start = {name: p.detach().clone() for name, p in module.model.named_parameters()}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from lightning.pytorch.utilities.seed import isolate_rng
 
 from ablate.diagnostics.observation import Observation
 from ablate.doctor.case import STEPS, Case
 from ablate.doctor.finding import Finding, judged
 from ablate.module import AblationModule
+from ablate.random_state import isolated
 
 HALF, MOST = 0.5, 0.9
 
@@ -36,7 +36,7 @@ def after_steps(case: Case) -> Finding | None:
 
 def _units(case: Case, module: AblationModule, item: str, looked_at: str, way: str) -> Finding | None:
     module.model.eval()  # dropout and the like kill units for a batch, and mean to
-    with isolate_rng(), torch.no_grad(), Observation(module.model) as seen:
+    with isolated(), torch.no_grad(), Observation(module.model) as seen:
         module.outcome(*case.batch)
     worst, figure = 0.0, "no layer with more than a few dead or saturated units"
     for name, values in seen.values().items():

@@ -9,10 +9,10 @@ from typing import Any
 
 from ablate.engines.groups import Group
 from ablate.engines.log import last_words
+from ablate.engines.messages import STOP, Ended, Setup
 from ablate.engines.planned import PlannedRun
 from ablate.engines.processes import CONTEXT, start
 from ablate.engines.slots import Slot
-from ablate.engines.worker import STOP, Ended, Setup, serve
 from ablate.errors import EngineError, RecordError
 from ablate.session import pack
 
@@ -28,7 +28,7 @@ class Worker:
         self._ready = False
         self._pipe, theirs = CONTEXT.Pipe()
         try:
-            self._process = start(serve, theirs, setup)
+            self._process = start("ablate.engines.worker:serve", theirs, setup)
         finally:
             theirs.close()  # so that its end closes here when the process ends
 

@@ -8,7 +8,6 @@ from ablate.engines.engine import Watch
 from ablate.engines.groups import Group, grouped
 from ablate.engines.planned import PlannedRun
 from ablate.engines.sizes import in_step
-from ablate.engines.together import attempt_together
 from ablate.stop import Stop
 
 
@@ -20,6 +19,8 @@ class InlineEngine:
 
     def train(self, runs: Sequence[PlannedRun], watch: Watch, stop: Stop, *, wait: bool = False) -> None:
         """Train one run after the other, or one group."""
+        from ablate.engines.together import attempt_together  # here, as planning needs no Lightning
+
         for group in self.groups(runs, wait=wait):
             if stop.requested:
                 return

@@ -13,10 +13,10 @@ from ablate.engines.crew import Worker
 from ablate.engines.engine import Engine, Watch
 from ablate.engines.groups import Group, grouped
 from ablate.engines.inline import InlineEngine
+from ablate.engines.messages import Setup
 from ablate.engines.planned import PlannedRun
 from ablate.engines.sizes import in_step
 from ablate.engines.slots import VISIBLE, Slot, gpu_names, slots, usable_processors
-from ablate.engines.worker import Setup
 from ablate.errors import EngineError
 from ablate.stop import Stop
 from ablate.sweep_settings import SweepSettings

@@ -12,9 +12,10 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
+from pkgutil import resolve_name
 from typing import Any
 
 from ablate import environment
@@ -34,10 +35,13 @@ def warm_up() -> None:
             forkserver.ensure_running()
 
 
-def start(target: Callable[..., None], *arguments: object) -> BaseProcess:
-    """Start a process that calls ``target``; raise ``EngineError`` where the system refuses."""
+def start(target: str, *arguments: object) -> BaseProcess:
+    """Start a process that calls ``target``, ``module:function``; raise ``EngineError`` where the system refuses.
+
+    The module is imported there only: who starts workers need not wait for what they import.
+    """
     warm_up()
-    process: BaseProcess = CONTEXT.Process(target=target, args=arguments, name="ablate-worker")
+    process: BaseProcess = CONTEXT.Process(target=_call, args=(target, *arguments), name="ablate-worker")
     try:
         with _no_script():
             process.start()
@@ -45,6 +49,10 @@ def start(target: Callable[..., None], *arguments: object) -> BaseProcess:
         reason = str(error) or type(error).__name__
         raise EngineError(f"No worker process can be started ({reason}). workers=0 trains in this process.") from error
     return process
+
+
+def _call(target: str, *arguments: object) -> None:
+    resolve_name(target)(*arguments)
 
 
 _REPLACED = threading.Lock()

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ablate.config import Config
-from ablate.engines.engine import Watch, attempt
+from ablate.engines.engine import Watch
 from ablate.engines.planned import PlannedRun
 from ablate.errors import ConfigError
 from ablate.session import pack, unpack
@@ -130,6 +130,8 @@ class RayEngine:
 def _task(packed: bytes, number: int, wait: bool, board: Any) -> str | None:
     """Train one run in a worker of the cluster; return why it was left out, or None."""
     import ray
+
+    from ablate.engines.attempt import attempt  # here, as the driver needs no Lightning
 
     if not (attempts := ray.get(board.begin.remote(number))):
         return None

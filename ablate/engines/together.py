@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ablate.engines.engine import attempt
+from ablate.engines.attempt import attempt
 from ablate.engines.planned import PlannedRun
 from ablate.stop import Stop
 from ablate.training.lockstep import Apart, Company

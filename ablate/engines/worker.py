@@ -7,9 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
@@ -17,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from ablate.engines.groups import Group
 from ablate.engines.log import Log, last_words
+from ablate.engines.messages import STOP, Ended, Ready, Setup
 from ablate.engines.together import attempt_together
 from ablate.errors import BusyError
 from ablate.session import unpack
@@ -24,30 +23,6 @@ from ablate.stop import Stop
 
 ORPHAN_SECONDS = 60
 """How long a worker may take to write its checkpoint once its parent is gone."""
-
-STOP = b""
-"""Sent to a worker that is to end; anything else is a pickled group of runs."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a worker is told at its start."""
-
-    environment: Mapping[str, str]
-    wait: bool
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The worker has imported and registered all that it needs."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A group of runs has ended; their records say how."""
-
-    left_out: Sequence[str | None]
-    """Why each was left out, if it was."""
 
 
 def serve(pipe: Connection, setup: Setup) -> None:

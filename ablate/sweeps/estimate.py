@@ -11,7 +11,6 @@ from ablate.config import Config
 from ablate.dataset import prepare, training_batches
 from ablate.engines.planned import PlannedRun
 from ablate.record import Status, find
-from ablate.training.run import run
 
 MEASURED = 6
 """How many arms are measured at most; the others are taken to cost their mean."""
@@ -42,6 +41,8 @@ def measure(config: Config) -> float:
 
 
 def _seconds(config: Config, steps: int, points: int) -> float:
+    from ablate.training.run import run  # here, as a plan by itself needs no Lightning
+
     trainer = dataclasses.replace(config.trainer, max_steps=steps, validations=points, progress=False)
     with tempfile.TemporaryDirectory() as folder:
         clock = time.perf_counter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ablate.assembly import build
+from ablate.assembly import objective
 from ablate.config import Config, InitHead
 from ablate.dataset import Dataset, prepare
 from ablate.designs.factor import Arm, Factor
@@ -33,7 +33,7 @@ class Prober:
         if config.source is None:
             return ""
         head = "" if config.init_head is InitHead.keep else f" init_head={config.init_head.name}"
-        return f"init_from={config.source.reference}{head}: {build(config, self._dataset(config)).transfer}"
+        return f"init_from={config.source.reference}{head}: {objective(config, self._dataset(config)).transfer}"
 
     def _dataset(self, config: Config) -> Dataset:
         key = f"{config.data}-{config.seed}"

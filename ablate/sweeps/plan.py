@@ -16,7 +16,7 @@ from ablate.config import Config
 from ablate.designs.factor import Factor
 from ablate.engines.planned import PlannedRun
 from ablate.errors import ConfigError
-from ablate.metrics import JUDGES, RANGES
+from ablate.judges import JUDGES, RANGES
 from ablate.overrides import Setting
 from ablate.sweep_facts import SweepFacts
 from ablate.sweep_settings import SweepSettings
@@ -25,8 +25,7 @@ from ablate.sweeps.arranged import Arranged, arranged
 from ablate.sweeps.calibration import Calibration, calibration_of
 from ablate.sweeps.idle import Prober, refuse_idle_factors, refuse_idle_settings
 from ablate.sweeps.tuning import TUNING_SEEDS, Tuning, tuning_of
-from ablate.training.ranks import check_shares
-from ablate.training.run import check_machine, machine
+from ablate.training.machine import check_machine, check_shares, machine
 
 
 @dataclass(frozen=True)

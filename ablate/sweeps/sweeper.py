@@ -18,7 +18,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from ablate.config import to_config
-from ablate.engines.engine import Engine, Watch, attempt
+from ablate.engines.engine import Engine, Watch
 from ablate.engines.planned import PlannedRun
 from ablate.errors import AblateError, ConfigError
 from ablate.garbage import uncollected
@@ -158,6 +158,8 @@ class Job:
 
     def __call__(self, tree: DictConfig) -> str | None:
         """Train the run that ``tree`` describes; return why it was left out, or None."""
+        from ablate.engines.attempt import attempt  # here, as planning needs no Lightning
+
         self.here = True
         arguments = tuple(HydraConfig.get().overrides.task)
         planned = PlannedRun(to_config(tree), arguments, self.typed, arguments in self.again)

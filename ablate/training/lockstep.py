@@ -23,13 +23,13 @@ from torch import Tensor
 
 from ablate.dataset import Examples
 from ablate.module import Evaluated
+from ablate.random_state import GlobalState, generators, global_state, set_global_state
 from ablate.stacks.batches import side_by_side
 from ablate.stacks.member import Member
 from ablate.stacks.network import NotStackable
 from ablate.stacks.stack import Stack
 from ablate.stacks.verification import verify
 from ablate.techniques import Regularizer
-from ablate.training.random_state import generators, random_state, set_random_state
 from ablate.training.resume import Stopped
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Runner:
         self.generator = torch.Generator()
         """Stands for the global random state of the run while a stack trains it."""
         self.apart = False
-        self._random: dict[str, Any] | None = None
+        self._random: GlobalState | None = None
         self._chunk: Chunk | None = None
 
     @property
@@ -84,11 +84,11 @@ class Runner:
 
     def _switch(self, switch: Callable[[], Any]) -> None:
         if self._random is not None:
-            set_random_state(self._random | {"torch": self.generator.get_state()}, ())
+            set_global_state((self.generator.get_state(), *self._random[1:]))
         with self.aside:
             self._chunk = switch()
-        self._random = random_state(())
-        self.generator.set_state(self._random["torch"])
+        self._random = global_state()
+        self.generator.set_state(self._random[0])
 
 
 class Company:

@@ -14,10 +14,10 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from ablate.assembly import build
+from ablate.assembly import objective
 from ablate.config import Config
 from ablate.dataset import Examples, prepare, training_batches
-from ablate.module import AblationModule
+from ablate.objective import Objective
 from ablate.stacks.batches import side_by_side
 from ablate.stacks.member import Member
 from ablate.stacks.network import NotStackable
@@ -51,7 +51,7 @@ class Pace:
         self._double = first.trainer.precision == "64-true"
         batch = next(iter(batches))
         self._batch = Examples(*(t.double() if self._double and t.is_floating_point() else t for t in batch))
-        self._modules: list[AblationModule] = []
+        self._modules: list[Objective] = []
 
     def gain(self, members: int) -> float:
         """Return how many times as fast the first so many are in step as alone; 0 where they cannot train in step."""
@@ -71,11 +71,11 @@ class Pace:
             *seconds, in_step = fastest([*alone, together], clock)
             return sum(n * each for n, each in zip(kinds.values(), seconds, strict=True)) / max(in_step, 1e-9)
 
-    def _built(self, config: Config) -> AblationModule:
-        module = build(config, self._dataset)
+    def _built(self, config: Config) -> Objective:
+        module = objective(config, self._dataset)
         return module.double() if self._double else module
 
-    def _rules(self, module: AblationModule) -> tuple[torch.optim.Optimizer, LRScheduler | None]:
+    def _rules(self, module: Objective) -> tuple[torch.optim.Optimizer, LRScheduler | None]:
         optimizer = module.opt.build(p for p in module.model.parameters() if p.requires_grad)
         return optimizer, module.sched.build(optimizer, max(self.steps, _STEPS))
 
@@ -86,7 +86,9 @@ class Pace:
 
         def descent() -> float:
             with torch.enable_grad():
-                loss = module.training_step(self._batch, 0)
+                _, loss = module.outcome(*module.transformed(self._batch))
+                if (penalty := module.penalty()) is not None:
+                    loss = loss + penalty
             optimizer.zero_grad()
             loss.backward()
             if clip is not None:

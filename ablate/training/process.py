@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from lightning.pytorch.utilities.seed import isolate_rng
 
 from ablate import environment
+from ablate.random_state import isolated
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def process_state(threads: int) -> Iterator[None]:
     handler = signal.getsignal(signal.SIGINT)
     torch.set_num_threads(threads)
     try:
-        with environment.kept("PL_GLOBAL_SEED", "PL_SEED_WORKERS", "CUBLAS_WORKSPACE_CONFIG"), isolate_rng():
+        with environment.kept("PL_GLOBAL_SEED", "PL_SEED_WORKERS", "CUBLAS_WORKSPACE_CONFIG"), isolated():
             yield
     finally:
         torch.set_num_threads(before)

@@ -21,9 +21,9 @@ import torch.distributed as dist
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 
 from ablate.config import Config, TrainerConfig
-from ablate.errors import ConfigError
 from ablate.session import pack
 from ablate.training.checkpoints import Saved
+from ablate.training.machine import check_shares
 
 _HERE = "127.0.0.1"
 _COMMAND = [sys.executable, "-m", "ablate.training.rank"]
@@ -198,12 +198,3 @@ def _look(others: Sequence[Other]) -> None:
 def _of_connection(text: str) -> bool:
     """Whether this is what a process says when another is gone."""
     return any(word in text.lower() for word in ("gloo", "nccl", "connection", "torch.distributed"))
-
-
-def check_shares(config: Config) -> None:
-    """Raise ``ConfigError`` for a run that several devices cannot share."""
-    devices, batch = config.trainer.devices, config.data.batch_size
-    if batch != "all" and int(batch) < devices:
-        raise ConfigError(
-            f"trainer.devices={devices}: a batch of data.batch_size={batch} has no example for some of them."
-        )

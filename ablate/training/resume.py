@@ -20,13 +20,13 @@ from torch import Tensor
 from ablate.dataset import Batches
 from ablate.layer_table import Row
 from ablate.module import AblationModule, Interval
+from ablate.random_state import random_state, set_random_state
 from ablate.record import Record
 from ablate.stop import Stop
 from ablate.training.checkpoints import KEY, LAST, Saved, identity
 from ablate.training.clock import Clock
 from ablate.training.diagnostics import LayerLog
 from ablate.training.logger import CurveLogger, EventLogger
-from ablate.training.random_state import random_state, set_random_state
 
 
 class Stopped(Exception):  # noqa: N818  # no error

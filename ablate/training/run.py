@@ -6,21 +6,19 @@ import math
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
-from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 
 from ablate.accounting.layers import account
 from ablate.accounting.memory import state_bytes
 from ablate.assembly import build
-from ablate.config import Config, TrainerConfig
+from ablate.config import Config
 from ablate.dataset import Batches, Examples, prepare, training_batches
 from ablate.errors import ConfigError
 from ablate.module import AblationModule
+from ablate.random_state import isolated
 from ablate.record import Record, Status, open_record
 from ablate.stop import Stop, signals_request
 from ablate.tasks import DATA_TASKS, Task
@@ -31,6 +29,7 @@ from ablate.training.clock import Clock
 from ablate.training.diagnostics import Diagnostics, LayerLog
 from ablate.training.lockstep import Company
 from ablate.training.logger import CurveLogger, EventLogger
+from ablate.training.machine import machine
 from ablate.training.process import process_state, quiet
 from ablate.training.ranks import Ranks, together
 from ablate.training.resume import Resume
@@ -148,7 +147,7 @@ def macs(module: AblationModule, example: Tensor, arm_hash: str) -> int | None:
     """Return the multiply-adds of the network on an example, counted once for all seeds; None where that fails."""
     key = arm_hash, type(module.model), str(module.model)
     # a network that cannot be counted can still be trained, and what it draws must not depend on who was counted
-    with suppress(Exception), isolate_rng():
+    with suppress(Exception), isolated():
         if key not in _MACS:
             _MACS[key] = account(module.model, example, receptive_fields=False).macs
         return _MACS[key]
@@ -217,18 +216,3 @@ def _trainer(
             if type(module).evaluate is AblationModule.evaluate:
                 chunks.validation = val
     return trainer
-
-
-def machine(t: TrainerConfig) -> dict[str, Any]:
-    """Return the arguments of Lightning's Trainer that depend on what the machine has."""
-    return {"accelerator": t.accelerator, "devices": t.devices, "strategy": t.strategy, "precision": t.precision}
-
-
-def check_machine(config: Config) -> None:
-    """Raise ``ConfigError`` for an accelerator or precision that Lightning does not know or the machine has not."""
-    with quiet():
-        try:
-            pl.Trainer(**machine(config.trainer), logger=False, enable_checkpointing=False)
-        except (MisconfigurationException, ImportError, ValueError, RuntimeError) as error:
-            asked = ", ".join(f"trainer.{key}={value}" for key, value in machine(config.trainer).items())
-            raise ConfigError(f"{asked}: {' '.join(str(error).split())}") from error

@@ -9,7 +9,7 @@ from torch import nn
 
 import ablate
 from ablate.config import Config
-from ablate.metrics import JUDGES, Judge
+from ablate.judges import JUDGES, Judge
 from ablate.techniques import Schedule, Task
 from tests.helpers import make, refusal
 

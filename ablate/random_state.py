@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
@@ -20,13 +21,51 @@ _BACK = frozenset({"_trainer", "_fabric"})
 """Attributes of a LightningModule that lead back to what trains it."""
 
 
+GlobalState = tuple[Tensor, list[Tensor], Any, Any]
+"""The state of torch, CUDA, numpy and Python, as they give it."""
+
+
+def global_state() -> GlobalState:
+    """Return the state of the generators that a process has one of."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return torch.get_rng_state(), cuda, np.random.get_state(), random.getstate()
+
+
+def set_global_state(state: GlobalState) -> None:
+    """Put back what :func:`global_state` returned."""
+    of_torch, cuda, of_numpy, of_python = state
+    torch.set_rng_state(of_torch)
+    if torch.cuda.is_available() and len(cuda) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(cuda)
+    np.random.set_state(of_numpy)
+    random.setstate(of_python)
+
+
+@contextmanager
+def isolated(seed: int | None = None) -> Iterator[None]:
+    """Give back the random state of the process as it was; within, it begins at ``seed``, where one is given."""
+    before = global_state()
+    if seed is not None:
+        seed_all(seed)
+    try:
+        yield
+    finally:
+        set_global_state(before)
+
+
+def seed_all(seed: int) -> None:
+    """Begin at ``seed`` with Python, numpy and torch."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
 def random_state(roots: Iterable[object]) -> dict[str, Any]:
     """Return the state of torch, CUDA, numpy and Python, and of every ``torch.Generator`` that ``roots`` keep."""
-    name, keys, position, has_normal, normal = np.random.get_state(legacy=True)
-    version, words, spare = random.getstate()
+    of_torch, cuda, (name, keys, position, has_normal, normal), (version, words, spare) = global_state()
     return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "torch": of_torch,
+        "cuda": cuda,
         "numpy": [str(name), [int(key) for key in keys], int(position), int(has_normal), float(normal)],
         "python": [version, list(words), spare],
         "generators": [generator.get_state() for generator in generators(roots)],
@@ -35,13 +74,10 @@ def random_state(roots: Iterable[object]) -> dict[str, Any]:
 
 def set_random_state(state: dict[str, Any], roots: Iterable[object]) -> None:
     """Put back what :func:`random_state` returned; raise ``ValueError`` where ``roots`` keep other generators."""
-    torch.set_rng_state(state["torch"])
-    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
     name, keys, *rest = state["numpy"]
-    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))
     version, words, spare = state["python"]
-    random.setstate((version, tuple(words), spare))
+    of_numpy = name, np.array(keys, dtype=np.uint32), *rest
+    set_global_state((state["torch"], state["cuda"], of_numpy, (version, tuple(words), spare)))
     for generator, kept in zip(generators(roots), state["generators"], strict=True):
         generator.set_state(kept)
 
