@@ -69,7 +69,7 @@ def content(record: Record) -> dict[str, Any]:
     found |= {f"curve {name}": values for name, values in record.curves().items() if name != "time/step"}
     for name in ("best.ckpt", "last.ckpt"):
         kept = torch.load(record.folder / name, weights_only=False)
-        kept.pop("callbacks")  # folders
+        kept.pop("callbacks", None)  # folders
         kept.pop("run", None)
         found |= flat(kept, name)
     return found

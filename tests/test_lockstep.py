@@ -78,7 +78,8 @@ def assert_same(one: Record, other: Record, tolerance: float = 1e-12) -> None:
         kept, their_kept = (torch.load(record.folder / file, weights_only=False) for record in (one, other))
         for part in ("epoch", "global_step", "loops"):
             assert kept[part] == their_kept[part], part
-        for part in ("state_dict", "optimizer_states", "lr_schedulers"):
+        assert kept.keys() == their_kept.keys()
+        for part in sorted({"state_dict", "optimizer_states", "lr_schedulers"} & kept.keys()):
             assert_close(kept[part], their_kept[part], tolerance)
 
 

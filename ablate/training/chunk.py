@@ -162,18 +162,23 @@ class Chunks(_AutomaticOptimization):
             optimizer.step(partial(descent, number, batch))  # type: ignore[arg-type]  # torch says float
             progress.step.increment_by(1)
 
+    @property
+    def is_at_home(self) -> bool:
+        """Whether batches are trained as and where they are kept: in float32, by the processor."""
+        return type(self.trainer.precision_plugin) is Precision and self.trainer.strategy.root_device.type == "cpu"
+
     def placed(self, batch: Examples) -> Examples:
         """Return a batch in the precision of training, on its device."""
-        plugin, device = self.trainer.precision_plugin, self.trainer.strategy.root_device
-        if type(plugin) is Precision and device.type == "cpu":
+        if self.is_at_home:
             return batch
-        return Examples(*(each.to(device) for each in plugin.convert_input(batch)))
+        device = self.trainer.strategy.root_device
+        return Examples(*(each.to(device) for each in self.trainer.precision_plugin.convert_input(batch)))
 
-    def count_step(self) -> None:
-        """Count an optimizer step that was taken elsewhere."""
+    def count_steps(self, number: int) -> None:
+        """Count optimizer steps that were taken elsewhere."""
         progress = self.optim_progress.optimizer
-        progress.zero_grad.increment_by(1)
-        progress.step.increment_by(1)
+        progress.zero_grad.increment_by(number)
+        progress.step.increment_by(number)
 
     def _schedules(self) -> list[Any]:
         """Return the schedules that move with every step."""

@@ -205,6 +205,7 @@ class Company:
             chunks.asked = lambda: self._is_ending
         look = stack.program.look() if of[0].is_watched else None
         batches: list[Examples] = [next(source) for source in sources]
+        uncounted = 0
         for taken in itertools.count():
             if transforms:
                 batches = [_transformed(*one) for one in zip(of, group, batches, strict=True)]
@@ -215,15 +216,17 @@ class Company:
                 sums.add("train/penalty", objective.penalties)
             for chunks in of:
                 chunks.module.interval.batches += 1
-            if taken == further:  # somebody may look at the gradients of this step
+            if taken == further:  # somebody may look at the gradients of this step, and ask which it is
+                for chunks in of:
+                    chunks.count_steps(uncounted)
+                uncounted = 0
                 if look is not None:
                     look.take_gradients()
                 stack.show_gradients()
                 for runner, chunks in zip(group, of, strict=True):
                     chunks.module.on_before_optimizer_step(runner.chunk.optimizer)
             stack.updates.step()
-            for chunks in of:
-                chunks.count_step()
+            uncounted += 1
             self._is_ending = any(chunks.resume.is_asked() for chunks in of)
             upcoming = [next(source, None) for source in sources]
             batches = [batch for batch in upcoming if batch is not None]
@@ -231,6 +234,7 @@ class Company:
                 break
             stack.updates.move()
         for chunks in of:
+            chunks.count_steps(uncounted)
             chunks.asked = chunks.resume.is_asked
         if look is not None:
             look.close()

@@ -18,7 +18,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from ablate.curves import write_curves
 
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = 2.0
 """A table is written at a point that comes so long after the last one that was, and when training ends, however."""
 
 

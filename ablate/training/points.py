@@ -20,6 +20,7 @@ from lightning.pytorch.trainer.states import RunningStage, TrainerFn
 from ablate.dataset import Batches
 from ablate.module import AblationModule
 from ablate.training.chunk import Chunks, overrides
+from ablate.training.resume import Resume
 
 BEFORE_THE_END = (
     "on_validation_start",
@@ -30,6 +31,8 @@ BEFORE_THE_END = (
 )
 """The hooks of callbacks that are not called; at the end of a validation, where nobody may log, each has its turn."""
 
+IN_A_TEST = tuple(name for name in dir(Callback) if name.startswith("on_test_"))
+
 OF_MODULE = (*BEFORE_THE_END, "validation_step", "on_validation_model_eval", "on_validation_model_train")
 
 
@@ -38,6 +41,27 @@ def possible(trainer: pl.Trainer, module: AblationModule) -> bool:
     return not any(
         overrides(callback, Callback, hook) for callback in cast(Any, trainer).callbacks for hook in BEFORE_THE_END
     ) and not any(overrides(module, AblationModule, hook) for hook in OF_MODULE)
+
+
+def test(trainer: pl.Trainer, module: AblationModule, batches: Batches) -> dict[str, float]:
+    """Return the test metrics of the network as it is: by Lightning, where it has anything to do for somebody."""
+    chunks = trainer.fit_loop.epoch_loop.automatic_optimization
+    heard = any(overrides(c, Callback, hook) for c in _others(trainer) for hook in IN_A_TEST)
+    own = any(overrides(module, AblationModule, hook) for hook in (*IN_A_TEST, "test_step"))
+    if heard or own or not isinstance(chunks, Chunks) or not chunks.is_at_home:
+        (found,) = trainer.test(module, batches, verbose=False)
+        return dict(found)
+    with torch.inference_mode():
+        module.eval()
+        for number, batch in enumerate(batches):
+            chunks.resume.end_if_asked()
+            module.test_step(batch, number)
+        return {f"test/{name}": float(value) for name, value in module.test_metrics.compute().items()}
+
+
+def _others(trainer: pl.Trainer) -> list[Callback]:
+    """Return the callbacks that do not know of points."""
+    return [callback for callback in cast(Any, trainer).callbacks if not isinstance(callback, Resume)]
 
 
 class Points(_EvaluationLoop):

@@ -106,7 +106,11 @@ class Resume(Callback):
     def on_test_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """Stop where asked to: the checkpoint of the whole training is on disk by now."""
+        """Stop where asked to."""
+        self.end_if_asked()
+
+    def end_if_asked(self) -> None:
+        """Stop where asked to, in a test: the checkpoint of the whole training is on disk by now."""
         if self.stop.requested:
             raise Stopped
 

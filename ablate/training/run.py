@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from ablate.accounting.layers import account
@@ -135,7 +136,7 @@ def train(
         return
     # Loaded here, not by Lightning: there, a callback that averages weights puts back those that it averaged.
     module.load_state_dict(load(record.checkpoint)["state_dict"])
-    (tested,) = trainer.test(module, test, verbose=False)
+    tested = points.test(trainer, module, test)
     facts.test = {name: float(value) if math.isfinite(value) else None for name, value in tested.items()}
     facts.status = Status.finished
 
@@ -179,16 +180,18 @@ def _trainer(
     budget = t.max_epochs * len(train) if t.max_steps is None else t.max_steps * t.accumulate_grad_batches
     # whole optimizer steps in every interval; the module asks for one more point where the budget ends
     interval = -(-budget // (t.validations * t.accumulate_grad_batches)) * t.accumulate_grad_batches
+    judged = record.facts.metric, record.facts.higher_is_better
+    own = [callback for reg in module.reg for callback in reg.callbacks(*judged)]
     checkpoint = BestWeights(
         record.folder,
         filename="best",
         monitor=record.facts.metric,
         mode="max" if record.facts.higher_is_better else "min",
         enable_version_counter=False,
+        # all else is for whoever goes on from there, which is done from last.ckpt; some keep their weights in callbacks
+        save_weights_only=not any(chunk.overrides(callback, Callback, "on_save_checkpoint") for callback in own),
     )
-    judged = record.facts.metric, record.facts.higher_is_better
     looks = [Diagnostics(resume.layers)] if t.diagnostics and (ranks is None or ranks.rank == 0) else []
-    own = (callback for reg in module.reg for callback in reg.callbacks(*judged))
     trainer = pl.Trainer(
         max_epochs=t.max_epochs if t.max_steps is None else -1,
         max_steps=-1 if t.max_steps is None else t.max_steps,
