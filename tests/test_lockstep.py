@@ -74,6 +74,10 @@ def assert_same(one: Record, other: Record, tolerance: float = 1e-12) -> None:
         np.testing.assert_allclose(own[name], theirs[name], rtol=1e-6, atol=1e-7, err_msg=name)
     rows, their_rows = (read_layers(record.folder / "layers.csv") for record in (one, other))
     assert [(row["step"], row["layer"]) for row in rows] == [(row["step"], row["layer"]) for row in their_rows]
+    for row, their_row in zip(rows, their_rows, strict=True):
+        assert row.keys() == their_row.keys()
+        for name in row.keys() - {"layer"}:
+            assert row[name] == pytest.approx(their_row[name], rel=1e-5, abs=1e-6), (row["layer"], name)
     for file in ("best.ckpt", "last.ckpt"):
         kept, their_kept = (torch.load(record.folder / file, weights_only=False) for record in (one, other))
         for part in ("epoch", "global_step", "loops"):

@@ -99,6 +99,14 @@ def test_what_came_out_differently_is_named(short_config: Maker, capsys: pytest.
     assert main(["rerun", str(record.folder), "--keep", "kept"]) == 2
 
 
+def test_a_run_of_a_stack_says_what_rounded_otherwise(short_config: Maker, tmp_path: Path) -> None:
+    record = ablate.run(short_config())
+    record.facts.stack = ["its-arm/seed=1", "its-arm/seed=2"]
+    record.save()
+    (line,) = reproduce(record, tmp_path / "again").circumstances
+    assert line == "it trained in step with 2 others then, which rounds otherwise: stack=off"
+
+
 def test_a_run_that_started_from_another_is_done_again_from_it(short_config: Maker, tmp_path: Path) -> None:
     source = ablate.run(short_config("name=source"))
     config = ablate.compose(short(f"init_from={source.facts.arm_hash}", "name=then", "opt.lr=0.01"))

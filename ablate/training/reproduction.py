@@ -131,6 +131,9 @@ def circumstances(one: Record, two: Record, config: Config) -> list[str]:
         found.append(f"commit: {commits[0]} then, {commits[1]} now")
     if any((facts.git or {}).get("dirty") for facts in (then, now)):
         found.append("the code had changes that are in no commit: see git.diff in both folders")
+    for facts, when in ((then, "then"), (now, "now")):
+        if facts.stack:
+            found.append(f"it trained in step with {len(facts.stack)} others {when}, which rounds otherwise: stack=off")
     if config.arm_hash != then.arm_hash:
         found.append(f"arm: {then.arm_hash} then, {config.arm_hash} now, as versions or settings are others")
     return found
