@@ -41,7 +41,8 @@ class Prober:
 
         Raises ``ConfigError`` for data that nothing can be trained on.
         """
-        reports = [examine(config, self._dataset(config)) for config in {str(c.data): c for c in configs}.values()]
+        of = {f"{c.choices()['data']} {c.data.content() or c.data}": c for c in reversed(configs)}
+        reports = [examine(config, self._dataset(config)) for config in reversed(of.values())]
         told = dict.fromkeys(text for report in reports for text in report.told)
         return tuple(told), tuple(dict.fromkeys(text for report in reports for text in report.doubts))
 

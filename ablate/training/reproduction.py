@@ -59,6 +59,8 @@ def overrides_of(record: Record) -> list[str]:
     """Return overrides that say every scientific setting of the record, so that no default matters."""
     facts = record.facts
     settings = dict(facts.settings)
+    if place := (facts.data or {}).get("path"):
+        settings["data.path"] = str(place)
     if reference := settings.get("init_from"):
         settings["init_from"] = str(locate(str(reference), str(record.folder.parents[2])).folder.absolute())
     try:
