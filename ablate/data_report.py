@@ -72,7 +72,8 @@ def data_facts(data: Data, dataset: Dataset) -> dict[str, Any]:
 def _held(dataset: Dataset) -> str:
     counts = " : ".join(f"{len(split.x):,}" for split in dataset.splits)
     size = sum(part.nbytes for split in dataset.splits for part in split)
-    amount = f"{size / 2**20:.1f} MB" if size < 2**30 else f"{size / 2**30:.1f} GB"
+    unit, name = next(((2**power, name) for power, name in ((30, "GB"), (20, "MB")) if size >= 2**power), (2**10, "kB"))
+    amount = f"{size / unit:.1f} {name}"
     where = f"read batch by batch ({amount})" if dataset.splits.is_stored else f"in memory ({amount})"
     return f"Training, validation and test: {counts}, {where}."
 

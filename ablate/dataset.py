@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ablate import datamodules
 from ablate.errors import ConfigError
 from ablate.reading import read_ahead
 from ablate.scaling import rescaled, scaling
@@ -68,7 +69,7 @@ def prepare(data: Data, seed: int) -> Dataset:
     Each variation draws from a stream of its own, so that it changes neither the split nor another variation. What is
     stored comes into memory where it fits, at the end: the numbers are the same to the bit where it does not.
     """
-    splits = data.load(seed)
+    splits = loaded(data, seed)
     _check(data, splits)
     if data.train_size is not None:
         available = len(splits.train.x)
@@ -85,10 +86,18 @@ def prepare(data: Data, seed: int) -> Dataset:
     target_scale = torch.ones(())
     if regression:
         mean, factor = scaling(splits.train.y, Scale.standard)
-        splits = Splits(*(Examples(s.x, ((s.y - mean) * factor).to(s.y.dtype)) for s in splits))
+        splits = Splits(*(Examples(s.x, ((s.y - mean) * factor).float()) for s in splits))
         target_scale = 1 / factor
     splits = _held(splits, data.holding, "data.hold=memory asks for")
     return Dataset(splits, DataSpec(data.task, tuple(splits.train.x.shape[1:]), outputs), target_scale)
+
+
+def loaded(data: Data, seed: int) -> Splits:
+    """Return the raw splits; a ``LightningDataModule`` becomes such."""
+    found = data.load(seed)
+    if isinstance(found, Splits):
+        return found
+    return Splits(*(Examples(*pair) for pair in datamodules.examples_of(found, data.task, data.holding, seed)))
 
 
 def _check(data: Data, splits: Splits) -> None:

@@ -22,7 +22,7 @@ from ablate.wrapping import Target, wrap
 
 if TYPE_CHECKING:
     import torch
-    from lightning.pytorch import Callback
+    from lightning.pytorch import Callback, LightningDataModule
     from torch import Tensor, nn
 
     from ablate.dataset import Splits
@@ -48,15 +48,15 @@ class Technique:
         ``given`` values take the place of defaults. What the kind hands over is supplied to the parameters that are
         called so: ``features`` (or ``num_features``, ``num_channels``, ``normalized_shape``, …) of a norm,
         ``params`` of an optimizer, ``optimizer`` and the total steps (``T_max``, ``total_steps``, …) of a schedule,
-        ``num_classes`` and ``in_channels`` of a model. A function that returns the object does as well; for ``Init``
+        ``num_classes`` and ``in_channels`` of a model, ``seed`` of a ``LightningDataModule``. A function that returns the object does as well; for ``Init``
         it is one that fills a weight, such as ``nn.init.xavier_uniform_``.
 
         A norm, pool or regularizer may be a sequence of classes, the last for images, the one before for sequences,
         the first of three for tables. A norm that has ``normalized_shape``, or is said to be ``channels_last=True``,
-        gets the features as the last dim. A loss takes ``tasks=``, a model ``tasks=`` and ``input_ranks=``. ``doc``
+        gets the features as the last dim. A loss takes ``tasks=``, a model ``tasks=`` and ``input_ranks=``, data ``task=``. ``doc``
         replaces the docstring.
 
-        Raises ``PluginError`` where the class needs what nobody gives, and for ``Data``.
+        Raises ``PluginError`` where the class needs what nobody gives.
         """
         return wrap(cls, target, doc, given)
 
@@ -351,10 +351,11 @@ class Data(Technique):
         """Return how many of ``count`` training examples make a batch."""
         return count if self.batch_size == "all" else int(self.batch_size)
 
-    def load(self, seed: int) -> Splits:
+    def load(self, seed: int) -> Splits | LightningDataModule:
         """Return the raw train, validation and test examples that belong to ``seed``.
 
-        Inputs are float32, or float64 where the scaling needs it; a ``Stored`` tensor is read when it is needed.
+        Inputs are float32, or float64 where the scaling needs it; a ``Stored`` tensor is read when it is needed. Of a
+        ``LightningDataModule`` the data sets are taken; batches and their order are made of them here.
         """
         raise NotImplementedError
 

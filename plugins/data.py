@@ -14,6 +14,7 @@ from ablate.hookspecs import Register, hookimpl
 from ablate.techniques import Data, Task
 
 from .sources.arrays import Arrays
+from .sources.hub import Cifar10, FashionMnist, Hub, Mnist
 from .sources.images import Images
 from .sources.table import Table
 from .synthetic.bits import Boolean, ChannelXor, OffsetXor, Parity
@@ -157,3 +158,7 @@ def register_techniques(register: Register) -> None:
     register("table", Table)
     register("images", Images)
     register("arrays", Arrays)
+    register("hub", Hub)
+    register("mnist", Mnist)
+    register("fashion_mnist", FashionMnist)
+    register("cifar10", Cifar10)

@@ -76,15 +76,14 @@ def _write(folder: Path, path: Path, settings: Mapping[str, Any]) -> dict[str, A
         given = _given(members["split"], count, path.name)
     if given is not None:
         np.save(folder / "split.npy", given)
-    task, classes = _targets(folder, [y for _, y in pairs], pairs[0][0], settings["target_type"], path.name)
+    task, classes = targets(folder, [y for _, y in pairs], pairs[0][0], settings["target_type"], path.name)
     shape, order = _layout(pairs[0][0], settings["layout"], task, path.name)
     _inputs(folder, [x for x, _ in pairs], count, shape, order, path.name)
     for member in members:
         (folder / f"raw-{member}.npy").unlink()
-    kind = {1: "rows of {} features", 2: "sequences of {} steps with {} features", 3: "images of {} channels, {}×{}"}
-    what = f"{len(classes)} classes ({listed(classes, 6)})" if classes else "numbers"
+    what = f" of {len(classes)} classes ({listed(classes, 6)})" if classes else ""
     sentences = [
-        f"{path.name}: {count:,} {kind[len(shape)].format(*shape)}, {task.value} of {what}.",
+        f"{path.name}: {count:,} {described(shape)}, {task.value}{what}.",
         "Split as the file says." if given is not None else "Split by the seed.",
     ]
     return {"task": task.value, "classes": classes, "sentences": sentences}
@@ -130,7 +129,14 @@ def _given(said: Any, count: int, named: str) -> Any:
     return np.array([NAMES[word] for word in words.tolist()], np.int8)
 
 
-def _targets(folder: Path, parts: Sequence[Any], x: Any, asked: str, named: str) -> tuple[Task, list[str]]:
+def described(shape: tuple[int, ...]) -> str:
+    """Return what examples of a shape are, in words."""
+    if len(shape) == 3:
+        return f"images of {shape[1]}×{shape[2]} pixels, {shape[0]} channel{'s' * (shape[0] > 1)}"
+    return f"rows of {shape[0]} features" if len(shape) == 1 else f"sequences of {shape[0]} steps, {shape[1]} features"
+
+
+def targets(folder: Path, parts: Sequence[Any], x: Any, asked: str, named: str) -> tuple[Task, list[str]]:
     """Keep the targets; return the task and its classes."""
     first = parts[0]
     if first.dtype.kind not in "biufUS":

@@ -48,7 +48,7 @@ class Column:
             if len(self.numbers) <= MOST:
                 self.numbers.update(np.unique(there).tolist()[: MOST + 1])
         if len(self.values) <= MOST:
-            self.values.update(map(str, part.dropna().unique()[: MOST + 1]))
+            self.values.update(list(dict.fromkeys(as_words(part.dropna())))[: MOST + 1])
 
     @property
     def categories(self) -> list[str]:

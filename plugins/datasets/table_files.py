@@ -24,6 +24,9 @@ from .encoding import Encoding
 from .frames import Frames, as_numbers, frames_of
 from .splitting import NAMES
 
+OWN_SPLIT = "(split)"
+"""The column that says which split of a data set a row is of, where that has several."""
+
 FEW = 20
 """Whole numbers with at most so many different values, and five rows for each, are classes."""
 
@@ -210,5 +213,6 @@ def _sentences(
         found.append(f"{rows - count:,} rows without a target are left out.")
     if drop:
         found.append(f"Left out: {listed(list(drop))}.")
-    found.append(f"Split by the column {split}." if split else "Split by the seed.")
+    by = "data set" if split == OWN_SPLIT else f"column {split}" if split else "seed"
+    found.append(f"Split by the {by}.")
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ablate.contents import digest
-from ablate.errors import ConfigError
+from ablate.errors import ConfigError, did_you_mean
 from ablate.techniques import Data, Hold, Origin, Task
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ class Outside(Data):
             raise ConfigError(f"data.path is not set: this data is read from {self.needs}. Write {self.example}.")
         place = Path(self.path).expanduser()
         if not place.exists():
-            near = sorted(each.name for each in place.parent.glob("*") if not each.name.startswith("."))[:8]
-            there = f" In {place.parent}: {', '.join(near)}." if near else ""
-            raise ConfigError(f"data.path={self.path}: there is no such file or folder ({place.absolute()}).{there}")
+            there = sorted(each.name for each in place.parent.glob("*") if not each.name.startswith("."))
+            near = did_you_mean(place.name, there) or (f" There is {', '.join(there[:8])}." if there else "")
+            raise ConfigError(f"data.path={self.path}: there is no such file or folder ({place.absolute()}).{near}")
         return place.resolve()
 
     def absolute(self) -> Self:

@@ -20,6 +20,13 @@ class Colour(Enum):
     rgb = "rgb"
 
 
+def check_size(size: Any) -> None:
+    """Refuse what is no size of images; None, for theirs, passes."""
+    sides = size if isinstance(size, list | tuple) else [size]
+    if size is not None and not (len(sides) in (1, 2) and all(type(s) is int and 1 <= s <= 16384 for s in sides)):
+        raise ValueError(f"size must be pixels of a side, or [height,width], not {size!r}")
+
+
 @dataclass
 class Images(Outside):
     """A folder of images: one folder a class; or ``images`` and ``masks`` for a label at every pixel.
@@ -36,11 +43,7 @@ class Images(Outside):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        sides = self.size if isinstance(self.size, list | tuple) else [self.size]
-        if self.size is not None and not (
-            len(sides) in (1, 2) and all(type(side) is int and 1 <= side <= 16384 for side in sides)
-        ):
-            raise ValueError(f"size must be pixels of a side, or [height,width], not {self.size!r}")
+        check_size(self.size)
 
     def opened(self) -> Collection:
         from ..datasets import image_files

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from ..datasets.collection import Collection
 
 
+def check_target(target: Any) -> None:
+    """Refuse what names no column; None, for not said, passes."""
+    names = target if isinstance(target, list | tuple) else [target]
+    if target is not None and not (names and all(isinstance(name, str) and name for name in names)):
+        raise ValueError(f"target must be a column's name, or a list of names, not {target!r}")
+
+
 @dataclass
 class Table(Outside):
     """A table of one's own, csv or parquet: numbers as they are, words one-hot, missing values at the training mean.
@@ -36,9 +43,7 @@ class Table(Outside):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(2, max_categories=self.max_categories)
-        names = self.target if isinstance(self.target, list | tuple) else [self.target]
-        if self.target is not None and not (names and all(isinstance(name, str) and name for name in names)):
-            raise ValueError(f"target must be a column's name, or a list of names, not {self.target!r}")
+        check_target(self.target)
 
     def opened(self) -> Collection:
         from ..datasets import table_files
