@@ -53,8 +53,8 @@ def _loader(module: pl.LightningDataModule, name: str) -> DataLoader[Any]:
     plain = (RandomSampler, SequentialSampler, SubsetRandomSampler)
     if not isinstance(loader.dataset, IterableDataset) and type(loader.sampler) not in plain:
         raise ConfigError(
-            f"{called}() has the sampler {type(loader.sampler).__name__}, but which examples make a batch is decided by "
-            "data.batch_size and data.order. Leave the sampler out."
+            f"{called}() has the sampler {type(loader.sampler).__name__}, but which examples make a batch is decided "
+            "by data.batch_size and data.order. Leave the sampler out."
         )
     return loader
 

@@ -48,13 +48,14 @@ class Technique:
         ``given`` values take the place of defaults. What the kind hands over is supplied to the parameters that are
         called so: ``features`` (or ``num_features``, ``num_channels``, ``normalized_shape``, …) of a norm,
         ``params`` of an optimizer, ``optimizer`` and the total steps (``T_max``, ``total_steps``, …) of a schedule,
-        ``num_classes`` and ``in_channels`` of a model, ``seed`` of a ``LightningDataModule``. A function that returns the object does as well; for ``Init``
+        ``num_classes`` and ``in_channels`` of a model, ``seed`` of a ``LightningDataModule``.
+        A function that returns the object does as well; for ``Init``
         it is one that fills a weight, such as ``nn.init.xavier_uniform_``.
 
         A norm, pool or regularizer may be a sequence of classes, the last for images, the one before for sequences,
         the first of three for tables. A norm that has ``normalized_shape``, or is said to be ``channels_last=True``,
-        gets the features as the last dim. A loss takes ``tasks=``, a model ``tasks=`` and ``input_ranks=``, data ``task=``. ``doc``
-        replaces the docstring.
+        gets the features as the last dim. A loss takes ``tasks=``, a model ``tasks=`` and ``input_ranks=``, data
+        ``task=``. ``doc`` replaces the docstring.
 
         Raises ``PluginError`` where the class needs what nobody gives.
         """

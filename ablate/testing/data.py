@@ -10,6 +10,7 @@ from ablate.techniques import Data, Task
 from ablate.testing.contract import Scope, contract, demand, seed_torch
 
 NAMES = ("train", "val", "test")
+_FLOATS = (torch.float32, torch.float64)
 
 
 def _loaded(technique: Data, seed: int) -> Splits:
@@ -45,11 +46,11 @@ def gives_finite_float32_inputs(technique: Data) -> None:
 
 @contract("data")
 def has_targets_of_its_task(technique: Data) -> None:
-    """Classes are int64 from 0, (N,), or (N, H, W) for a segmentation; a regression has float32 (N, targets), or float64."""
+    """Classes are int64 from 0, (N,), or (N, H, W) for a segmentation; a regression has floats (N, targets)."""
     for name, (x, y) in zip(NAMES, _loaded(technique, 0), strict=True):
         if technique.task is Task.regression:
             demand(
-                y.dtype in (torch.float32, torch.float64) and y.ndim == 2,
+                y.dtype in _FLOATS and y.ndim == 2,
                 f"the targets of the {name} split are {y.dtype} {tuple(y.shape)}. Return float32 (N, targets).",
             )
             demand(bool(y.isfinite().all()), f"the targets of the {name} split have NaN or infinity.")

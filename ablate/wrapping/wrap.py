@@ -94,6 +94,8 @@ def wrap(base: type, target: Target | Sequence[Target], doc: str, given: Mapping
     kind = getattr(base, "kind", "")
     if kind not in CALLS:
         raise PluginError(f"{told}: call it on a kind, such as Activation.of or Optimizer.of.")
+    if kind == "data" and "task" not in given:
+        raise PluginError(f"{told} needs the task of the data: {told}(…, task=Task.classification).")
     call = CALLS[kind]
     most = 3 if "spatial" in call.arguments else 1
     targets = tuple(target) if isinstance(target, Sequence) else (target,) * most
@@ -101,8 +103,6 @@ def wrap(base: type, target: Target | Sequence[Target], doc: str, given: Mapping
         raise PluginError(f"{told} takes one class; of a norm, pool or reg, one for each of 0, 1 and 2 spatial dims.")
     signatures = tuple(_signature(told, each) for each in targets)
     settings = {name: value for name, value in given.items() if name in call.settings}
-    if kind == "data" and "task" not in settings:
-        raise PluginError(f"{told} needs the task of the data: {told}(…, task=Task.classification).")
     values = {name: value for name, value in given.items() if name not in settings}
     for each, signature in zip(targets, signatures, strict=True):
         _check(f"{told}({name_of(each)})", signature, call, values)
