@@ -11,7 +11,7 @@ from torch import Tensor
 from ablate.stored import Stored, chunks
 from ablate.techniques import Scale
 
-ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-14}
+ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-13}
 """The spread, relative to its size, that rounding alone gives a constant feature, and some more."""
 
 
@@ -38,7 +38,7 @@ def scaling(x: Tensor, scale: Scale) -> tuple[Tensor, Tensor]:
         shift = x.mean(others, keepdim=True)
         spread = x.std(others, correction=0, keepdim=True)
     magnitude = x.abs().amax(others, keepdim=True).clamp(min=1e-30)
-    constant = spread <= ROUNDING[x.dtype] * magnitude
+    constant = spread <= ROUNDING.get(x.dtype, 1e-6) * magnitude
     return shift[0], (1 / torch.where(constant, torch.ones_like(spread), spread))[0]
 
 
@@ -50,7 +50,7 @@ def _scaling_of_stored(x: Stored, others: list[int], scale: Scale) -> tuple[Tens
     else:
         shift, variance = moments(x, others)
         spread = variance.sqrt()
-    constant = spread <= ROUNDING[x.dtype] * torch.maximum(low.abs(), high.abs()).clamp(min=1e-30)
+    constant = spread <= ROUNDING.get(x.dtype, 1e-6) * torch.maximum(low.abs(), high.abs()).clamp(min=1e-30)
     factor = 1 / torch.where(constant, torch.ones_like(spread), spread)
     return shift[0].to(x.dtype), factor[0].to(x.dtype)
 
