@@ -41,6 +41,10 @@ class Splits(NamedTuple):
         """Whether some of it is read only when it is needed."""
         return any(isinstance(part, Stored) for split in self for part in split)
 
+    def first(self, count: int) -> Splits:
+        """Return the first ``count`` examples of each, in memory."""
+        return Splits(*(Examples(*(part[:count] for part in split)) for split in self))
+
     def in_memory(self) -> Splits:
         """Return all of it as plain tensors."""
         return Splits(*(Examples(*map(in_memory, split)) for split in self))

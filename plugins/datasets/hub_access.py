@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,10 @@ from .collection import listed
 if TYPE_CHECKING:
     from datasets import Dataset
 
+PAUSE = 60.0
+"""Seconds before a hub that could not be reached is asked again."""
+
+_refused: dict[tuple[str, str | None, str | None], tuple[float, str]] = {}
 _LOGGERS = ("datasets", "huggingface_hub", "httpx", "httpx2", "fsspec")
 
 
@@ -26,8 +31,10 @@ def splits_of(path: str | Path, config: str | None, revision: str | None) -> dic
         raise ConfigError(
             "data=hub needs the Hugging Face library: pip install 'lightning-ablate[hub]' (or datasets)."
         ) from error
-    local = isinstance(path, Path)
-    with _quiet(), _explained(str(path), local):
+    local, asked = isinstance(path, Path), (str(path), config, revision)
+    if asked in _refused and time.monotonic() - _refused[asked][0] < PAUSE:
+        raise ConfigError(_refused[asked][1])
+    with _remembered(asked), _quiet(), _explained(str(path), local):
         if isinstance(path, Path):
             if path.is_file():
                 found: Any = datasets.load_dataset(_reader(path), data_files=str(path))
@@ -38,6 +45,17 @@ def splits_of(path: str | Path, config: str | None, revision: str | None) -> dic
         else:
             found = datasets.load_dataset(path, config, revision=revision)
     return dict(found) if isinstance(found, dict) else {"all": found}
+
+
+@contextmanager
+def _remembered(asked: tuple[str, str | None, str | None]) -> Iterator[None]:
+    """Note why the hub did not give a data set: it takes the library half a minute to give up."""
+    try:
+        yield
+    except ConfigError as error:
+        if isinstance(error.__cause__, ConnectionError):
+            _refused[asked] = time.monotonic(), str(error)
+        raise
 
 
 def _reader(path: Path) -> str:

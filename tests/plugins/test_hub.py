@@ -47,6 +47,7 @@ def _offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     shutil.rmtree(cache_folder() / "hub", ignore_errors=True)
     datasets.disable_progress_bars()
+    hub_access._refused.clear()
     yield
     datasets.enable_progress_bars()
 
