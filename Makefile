@@ -43,7 +43,7 @@ constraints: ## renew constraints.txt: the newest versions that pyproject.toml a
 	scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	grep '^torch==' constraints.txt > "$$scratch/torch.txt" && \
 	$(PYTHON) -m venv "$$scratch/venv" && \
-	"$$scratch/venv/bin/pip" install --quiet --editable '.[dev,launchers,ray]' --constraint "$$scratch/torch.txt" && \
+	"$$scratch/venv/bin/pip" install --quiet --editable '.[dev,hub,launchers,ray]' --constraint "$$scratch/torch.txt" && \
 	"$$scratch/venv/bin/pip" install --quiet --no-deps pytorch_optimizer timm torchvision==0.28.0 && \
 	"$$scratch/venv/bin/pip" freeze --exclude-editable | sed 's/+cpu$$//' > "$$scratch/pins.txt" && \
 	{ grep '^#' constraints.txt; cat "$$scratch/pins.txt"; } > "$$scratch/new.txt" && \
@@ -64,11 +64,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-launchers: $(VENV)/.installed
-	@$(PIP) --editable '.[dev,launchers]' --constraint constraints.txt
+	@$(PIP) --editable '.[dev,hub,launchers]' --constraint constraints.txt
 	@touch $@
 
 $(VENV)/.installed-ray: $(VENV)/.installed
-	@$(PIP) --editable '.[dev,launchers,ray]' --constraint constraints.txt
+	@$(PIP) --editable '.[dev,hub,launchers,ray]' --constraint constraints.txt
 	@touch $@
 
 # Somebody else's plugin, installed as a person would install it, but into a folder of its own: the tests see it, and

@@ -147,7 +147,8 @@ class Config:
         """Return the same run for another working directory, or with another ``output_dir``: paths are absolute."""
         source = self.source
         start = self.init_from if source is None else str(source.folder.absolute())
-        return dataclasses.replace(self, output_dir=output_dir or str(Path(self.output_dir).resolve()), init_from=start)
+        where = output_dir or str(Path(self.output_dir).resolve())
+        return dataclasses.replace(self, output_dir=where, init_from=start, data=self.data.absolute())
 
     def techniques(self) -> dict[str, Technique]:
         """Return the chosen techniques by their dotted key: ``norm``, ``opt``, …, ``reg.l2``."""
@@ -191,15 +192,28 @@ class Config:
 
     @property
     def arm_hash(self) -> str:
-        """Eight hex digits of everything but the seed that can change a result, plugin versions included."""
-        identity = json.dumps({"settings": self.flat(), "versions": self.versions()}, sort_keys=True)
-        return hashlib.sha256(identity.encode()).hexdigest()[:8]
+        """Eight hex digits of everything but the seed that can change a result, plugin versions included.
+
+        Data that is read from outside counts by its content: it may be moved, but not changed.
+        """
+        settings = self.flat()
+        identity: dict[str, Any] = {"settings": settings, "versions": self.versions()}
+        if (content := self.data.content()) is not None:
+            elsewhere = {f"data.{name}" for name in self.data.elsewhere}
+            identity["settings"] = {key: value for key, value in settings.items() if key not in elsewhere}
+            identity["content"] = content
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
     def folder_name(self) -> str:
         """``name``, or ``<data>-<model>``."""
-        choices = self.choices()
-        return self.name or f"{choices['data']}-{choices['model']}"
+        return self.name or f"{self.data_name}-{self.choices()['model']}"
+
+    @property
+    def data_name(self) -> str:
+        """What the data is called: the option, or the file that it reads."""
+        title = self.data.title or self.choices()["data"]
+        return re.sub(r"[^A-Za-z0-9.,+=_-]+", "_", title).lstrip(".")[:80] or self.choices()["data"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the whole configuration as plain data, each technique with its option's name."""

@@ -5,7 +5,7 @@ Shapes: N examples · B batch · F features · T time · C channels · H, W heig
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,8 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ablate import datamodules
 from ablate.errors import ConfigError
-from ablate.techniques import Data, DataSpec, Order, Scale, Task
+from ablate.reading import read_ahead
+from ablate.scaling import rescaled, scaling
+from ablate.stored import Stored, chunks, in_memory, room, taken
+from ablate.techniques import Data, DataSpec, Hold, Order, Scale, Task
 from ablate.variations import noisy_targets, permuted, shifted, stream
 
 
@@ -31,6 +35,19 @@ class Splits(NamedTuple):
     train: Examples
     val: Examples
     test: Examples
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether some of it is read only when it is needed."""
+        return any(isinstance(part, Stored) for split in self for part in split)
+
+    def first(self, count: int) -> Splits:
+        """Return the first ``count`` examples of each, in memory."""
+        return Splits(*(Examples(*(part[:count] for part in split)) for split in self))
+
+    def in_memory(self) -> Splits:
+        """Return all of it as plain tensors."""
+        return Splits(*(Examples(*map(in_memory, split)) for split in self))
 
 
 @dataclass(frozen=True)
@@ -53,25 +70,76 @@ def random_split(x: Tensor, y: Tensor, seed: int) -> Splits:
 def prepare(data: Data, seed: int) -> Dataset:
     """Load, cut to ``train_size``, vary as ``data`` asks, scale inputs, and standardise the targets of a regression.
 
-    Each variation draws from a stream of its own, so that it changes neither the split nor another variation.
+    Each variation draws from a stream of its own, so that it changes neither the split nor another variation. What is
+    stored comes into memory where it fits, at the end: the numbers are the same to the bit where it does not.
     """
-    splits = data.load(seed)
+    splits = loaded(data, seed)
+    _check(data, splits)
     if data.train_size is not None:
         available = len(splits.train.x)
         if data.train_size > available:
             raise ConfigError(f"data.train_size={data.train_size}: the training split has {available} examples.")
-        splits = splits._replace(train=Examples(*(t[: data.train_size] for t in splits.train)))
+        splits = splits._replace(train=Examples(*(taken(t, slice(data.train_size)) for t in splits.train)))
     regression = data.task is Task.regression
-    outputs = splits.train.y.shape[1] if regression else 1 + max(int(s.y.max()) for s in splits)
+    outputs = splits.train.y.shape[1] if regression else 1 + max(int(p.max()) for s in splits for p in chunks(s.y))
+    if splits.is_stored and (data.shift or data.permute_pixels):
+        setting = "shift" if data.shift else "permute_pixels"
+        splits = _held(splits, Hold.memory, f"data.{setting} moves pixels and so needs")
     splits = vary(splits, data, outputs, seed)
-    shift, factor = scaling(splits.train.x, data.scale)
-    splits = Splits(*(Examples((s.x - shift) * factor, s.y) for s in splits))
+    splits = scaled(splits, data.scale)
     target_scale = torch.ones(())
     if regression:
         mean, factor = scaling(splits.train.y, Scale.standard)
-        splits = Splits(*(Examples(s.x, (s.y - mean) * factor) for s in splits))
+        splits = Splits(*(Examples(s.x, ((s.y - mean) * factor).float()) for s in splits))
         target_scale = 1 / factor
+    splits = _held(splits, data.holding, "data.hold=memory asks for")
     return Dataset(splits, DataSpec(data.task, tuple(splits.train.x.shape[1:]), outputs), target_scale)
+
+
+def loaded(data: Data, seed: int) -> Splits:
+    """Return the raw splits; a ``LightningDataModule`` becomes such."""
+    found = data.load(seed)
+    if isinstance(found, Splits):
+        return found
+    return Splits(*(Examples(*pair) for pair in datamodules.examples_of(found, data.task, data.holding, seed)))
+
+
+def _check(data: Data, splits: Splits) -> None:
+    """Raise ``ConfigError`` for a split without examples, and a setting that has no meaning for the task."""
+    for name, split in zip(Splits._fields, splits, strict=True):
+        if not len(split.x):
+            raise ConfigError(f"data: the {name} split has no examples. Give each of train, val and test some.")
+    try:
+        data.check_task(data.task)
+    except ValueError as error:
+        raise ConfigError(f"data: {error}, and this is a {data.task.value}.") from error
+
+
+def _held(splits: Splits, hold: Hold, who: str) -> Splits:
+    """Return the splits in memory where ``hold`` allows it and they fit.
+
+    Raises ``ConfigError``, beginning with ``who`` wants it, where they must be in memory and do not fit.
+    """
+    if not splits.is_stored or hold is Hold.stream:
+        return splits
+    size, most = sum(part.nbytes for split in splits for part in split), room()
+    if size <= most:
+        return splits.in_memory()
+    if hold is Hold.auto:
+        return splits
+    raise ConfigError(
+        f"{who} all examples in memory: {size / 2**30:.1f} GB, but a run has {most / 2**30:.1f} (half of what is free, "
+        "shared by as many runs as there are processors). Take fewer by data.train_size, or smaller ones."
+    )
+
+
+def scaled(splits: Splits, scale: Scale) -> Splits:
+    """Return the splits with inputs (x - shift) · factor in float32, by the statistics of the training inputs.
+
+    They are computed in the precision of the inputs, or better, and then rounded.
+    """
+    shift, factor = scaling(splits.train.x, scale)
+    return Splits(*(Examples(rescaled(s.x, shift, factor), s.y) for s in splits))
 
 
 def vary(splits: Splits, data: Data, outputs: int, seed: int) -> Splits:
@@ -95,33 +163,12 @@ def vary(splits: Splits, data: Data, outputs: int, seed: int) -> Splits:
     if data.order is Order.sorted:
         by = train.y if train.y.ndim == 1 else train.y[:, 0]
         index = by.argsort(stable=True)
-        train = Examples(train.x[index], train.y[index])
+        train = Examples(taken(train.x, index), train.y[index])
     return Splits(train, val, test)
 
 
 def _shape(examples: Examples) -> str:
     return f"shape {tuple(examples.x.shape[1:])}"
-
-
-def scaling(x: Tensor, scale: Scale) -> tuple[Tensor, Tensor]:
-    """Return (shift, factor) so that ``(x - shift) * factor`` is scaled, from the training inputs ``x``.
-
-    Statistics are per feature of (N, F) and (N, T, F), per channel of (N, C, H, W). A feature without spread
-    is shifted only: dividing by a tiny number would blow it up wherever it does vary.
-    """
-    if scale is Scale.none:
-        return torch.zeros(()), torch.ones(())
-    feature = 1 if x.ndim == 4 else x.ndim - 1
-    others = [d for d in range(x.ndim) if d != feature]
-    if scale is Scale.unit:
-        shift = x.amin(others, keepdim=True)
-        spread = x.amax(others, keepdim=True) - shift
-    else:
-        shift = x.mean(others, keepdim=True)
-        spread = x.std(others, correction=0, keepdim=True)
-    magnitude = x.abs().amax(others, keepdim=True).clamp(min=1e-30)
-    constant = spread <= 1e-6 * magnitude  # rounding alone gives a constant feature a spread of about 1e-7
-    return shift[0], (1 / torch.where(constant, torch.ones_like(spread), spread))[0]
 
 
 _SMALL = 2**24
@@ -177,11 +224,15 @@ class Batches:
         x, y = self.examples
         sizes = self._sizes()
         first, self._skipped = self._skipped, 0
-        order = None if self.shuffle_seed is None else self.order()
-        if order is not None and x.nbytes + y.nbytes <= _SMALL:
+        stored = isinstance(x, Stored) or isinstance(y, Stored)
+        order = self.order() if stored or self.shuffle_seed is not None else None
+        if order is not None and not stored and x.nbytes + y.nbytes <= _SMALL:
             x, y, order = x[order], y[order], None
         batches = list(zip(x.split(sizes), y.split(sizes), strict=True)) if order is None else order.split(sizes)
         own = slice(self._rank, None, self._world)
+        if stored:
+            yield from self._read(first, [chosen[own] for chosen in order.split(sizes)] if order is not None else [])
+            return
         for number in range(first, len(sizes)):
             self._given = number + 1
             chosen = batches[number]
@@ -191,6 +242,18 @@ class Batches:
                 yield Examples(*chosen)
             else:
                 yield Examples(chosen[0][own], chosen[1][own])
+
+    def _read(self, first: int, batches: Sequence[Tensor]) -> Iterator[Examples]:
+        """Yield the batches from the ``first`` on, read by threads that are some batches ahead."""
+        x, y = self.examples
+
+        def read(chosen: Tensor) -> Examples:
+            return Examples(x[chosen], y[chosen])
+
+        parallel = all(part.parallel for part in self.examples if isinstance(part, Stored))
+        for number, batch in enumerate(read_ahead(read, batches[first:], parallel), first):
+            self._given = number + 1
+            yield batch
 
     def state_dict(self) -> dict[str, int]:
         """Return the epoch and the number of its batches that have been given out."""

@@ -71,6 +71,8 @@ class Facts:
     parameters: int | None = None
     transfer: dict[str, Any] | None = None
     """What ``init_from`` loaded, what it did not and why."""
+    data: dict[str, Any] | None = None
+    """Examples in each split, whether they were in memory or streamed, and, of data from outside, path and content."""
     macs: int | None = None
     """Multiply-adds of one example."""
     optimizer_state_bytes: int | None = None

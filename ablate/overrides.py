@@ -70,13 +70,15 @@ def parse(arguments: Sequence[str], loader: ConfigLoader | None = None) -> list[
 
 
 def quoted(arguments: Sequence[str]) -> list[str]:
-    """Put into quotes what follows ``init_from=`` where it is plain what is meant, but not to Hydra.
+    """Put into quotes what follows ``init_from=`` and ``data.path=`` where it is plain what is meant, but not to Hydra.
 
-    That is one existing folder, whose name may hold = and , and hashes: 1234e567 would be a number.
+    That is one existing file or folder, whose name may hold = and , and hashes: 1234e567 would be a number.
     """
 
     def quote(text: str) -> str:
         key, _, value = text.partition("=")
+        if key.lstrip("+") == "data.path" and value and "'" not in value and Path(value).expanduser().exists():
+            return f"{key}='{value}'"
         if key.lstrip("+") != "init_from" or "'" in value:
             return text
         if Path(value).is_dir():
@@ -157,13 +159,13 @@ def label(settings: Sequence[Setting], values: Mapping[str, str], defaults: Mapp
     """Name an arm by what was said about it: ``norm=bn,opt=sgd``, or ``default`` where nothing was.
 
     ``values`` holds the level of each swept factor in this arm. A choice that repeats the default says
-    nothing, nor does the data or model that already names the folder, unless it is swept.
+    nothing, nor does the data, its file or the model that already names the folder, unless it is swept.
     """
     parts = []
     for key, setting in {s.key: s for s in settings}.items():
         if not is_scientific(key):
             continue
-        said = setting.levels[0] != defaults.get(key) and key not in ("data", "model")
+        said = setting.levels[0] != defaults.get(key) and key not in ("data", "data.path", "model")
         if setting.swept or said:
             parts.append(f"{key}={values.get(key, setting.levels[0])}")
     return ",".join(parts) or "default"

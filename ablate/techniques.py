@@ -22,7 +22,7 @@ from ablate.wrapping import Target, wrap
 
 if TYPE_CHECKING:
     import torch
-    from lightning.pytorch import Callback
+    from lightning.pytorch import Callback, LightningDataModule
     from torch import Tensor, nn
 
     from ablate.dataset import Splits
@@ -48,15 +48,16 @@ class Technique:
         ``given`` values take the place of defaults. What the kind hands over is supplied to the parameters that are
         called so: ``features`` (or ``num_features``, ``num_channels``, ``normalized_shape``, …) of a norm,
         ``params`` of an optimizer, ``optimizer`` and the total steps (``T_max``, ``total_steps``, …) of a schedule,
-        ``num_classes`` and ``in_channels`` of a model. A function that returns the object does as well; for ``Init``
+        ``num_classes`` and ``in_channels`` of a model, ``seed`` of a ``LightningDataModule``.
+        A function that returns the object does as well; for ``Init``
         it is one that fills a weight, such as ``nn.init.xavier_uniform_``.
 
         A norm, pool or regularizer may be a sequence of classes, the last for images, the one before for sequences,
         the first of three for tables. A norm that has ``normalized_shape``, or is said to be ``channels_last=True``,
-        gets the features as the last dim. A loss takes ``tasks=``, a model ``tasks=`` and ``input_ranks=``. ``doc``
-        replaces the docstring.
+        gets the features as the last dim. A loss takes ``tasks=``, a model ``tasks=`` and ``input_ranks=``, data
+        ``task=``. ``doc`` replaces the docstring.
 
-        Raises ``PluginError`` where the class needs what nobody gives, and for ``Data``.
+        Raises ``PluginError`` where the class needs what nobody gives.
         """
         return wrap(cls, target, doc, given)
 
@@ -245,6 +246,29 @@ class Scale(Enum):
     standard = "standard"
 
 
+class Hold(Enum):
+    """Where examples are while a run trains: all in ``memory``, read batch by batch as a ``stream``, or as fits."""
+
+    auto = "auto"
+    memory = "memory"
+    stream = "stream"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a data set comes from and what was found there, for the record and the first lines of a sweep."""
+
+    path: str
+    """The file or folder, absolute; or the name on a hub."""
+    content: str
+    """Digest of what it holds."""
+    sentences: tuple[str, ...]
+    """What was made of it, in words."""
+    features: tuple[str, ...] = ()
+    """The features of a table by name."""
+    classes: tuple[str, ...] = ()
+
+
 class Order(Enum):
     """In what order training meets its examples: drawn anew each epoch, or sorted by target, always the same."""
 
@@ -269,7 +293,8 @@ class Data(Technique):
     """
 
     kind: ClassVar[str] = "data"
-    task: ClassVar[Task]
+    elsewhere: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that say where the examples are found or kept, not what they are: no part of a run's identity."""
     batch_size: Any = 64  # int | str, but OmegaConf 2.3 fails to merge a union over a default
     train_size: int | None = None
     scale: Scale = Scale.standard
@@ -285,19 +310,54 @@ class Data(Technique):
             at_least(1, batch_size=self.batch_size)
         at_least(2, train_size=self.train_size)
         at_least(0, shift=self.shift)
-        if self.task is Task.regression:
+        if isinstance(task := type(self).task, Task):
+            self.check_task(task)
+        else:  # which a look at the data will say
             not_negative(label_noise=self.label_noise)
-        else:
-            fraction(label_noise=self.label_noise)
-        if self.order is Order.sorted and self.task is Task.segmentation:
+
+    @property
+    def task(self) -> Task:
+        """What is asked of a network; a class attribute where every such data set asks the same."""
+        raise NotImplementedError(f"{type(self).__name__} has no task: write `task: ClassVar[Task] = Task.…` into it.")
+
+    def check_task(self, task: Task) -> None:
+        """Raise ``ValueError`` for a parameter that has no meaning for ``task``."""
+        (not_negative if task is Task.regression else fraction)(label_noise=self.label_noise)
+        if self.order is Order.sorted and task is Task.segmentation:
             raise ValueError("order=sorted needs one target an example, but a segmentation has one a pixel")
+
+    @property
+    def holding(self) -> Hold:
+        """Where the examples are to be while a run trains."""
+        return Hold.auto
+
+    @property
+    def title(self) -> str | None:
+        """What folders of runs are named after; None for the option's name."""
+        return None
+
+    def content(self) -> str | None:
+        """Return a digest of what is read from outside, a part of a run's identity; None for what the code brings."""
+        return None
+
+    def origin(self) -> Origin | None:
+        """Return where the examples come from; None for what the code brings."""
+        return None
+
+    def absolute(self) -> Self:
+        """Return the same for another working directory."""
+        return self
 
     def batch(self, count: int) -> int:
         """Return how many of ``count`` training examples make a batch."""
         return count if self.batch_size == "all" else int(self.batch_size)
 
-    def load(self, seed: int) -> Splits:
-        """Return the raw train, validation and test examples that belong to ``seed``."""
+    def load(self, seed: int) -> Splits | LightningDataModule:
+        """Return the raw train, validation and test examples that belong to ``seed``.
+
+        Inputs are float32, or float64 where the scaling needs it; a ``Stored`` tensor is read when it is needed. Of a
+        ``LightningDataModule`` the data sets are taken; batches and their order are made of them here.
+        """
         raise NotImplementedError
 
 

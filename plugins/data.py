@@ -1,4 +1,4 @@
-"""Data sets: real, embedded, no download; those that are made up stand in ``synthetic/``.
+"""Data sets: real, embedded, no download; those that are made up stand in ``synthetic/``, one's own in ``sources/``.
 
 What loads them stands in ``datasets/`` and is imported when it is needed: a listing needs no torch.
 """
@@ -13,6 +13,10 @@ from ablate.checks import at_least
 from ablate.hookspecs import Register, hookimpl
 from ablate.techniques import Data, Task
 
+from .sources.arrays import Arrays
+from .sources.hub import Cifar10, FashionMnist, Hub, Mnist
+from .sources.images import Images
+from .sources.table import Table
 from .synthetic.bits import Boolean, ChannelXor, OffsetXor, Parity
 from .synthetic.plane import Gaussians, PointSets, Rings, Spirals
 from .synthetic.sequences import Adding, Copy, Recall
@@ -151,3 +155,10 @@ def register_techniques(register: Register) -> None:
     register("offset_xor", OffsetXor)
     register("channel_xor", ChannelXor)
     register("point_sets", PointSets)
+    register("table", Table)
+    register("images", Images)
+    register("arrays", Arrays)
+    register("hub", Hub)
+    register("mnist", Mnist)
+    register("fashion_mnist", FashionMnist)
+    register("cifar10", Cifar10)

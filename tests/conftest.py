@@ -35,6 +35,12 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what is read of data in the tests' own folder, in the processes that they start as well."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(autouse=True)
 def _no_gain(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have ``stack=auto`` train every run by itself: no test may depend on how fast the machine is, or was."""
     monkeypatch.setattr(gains, "folder", lambda: tmp_path_factory.getbasetemp() / "stacks")

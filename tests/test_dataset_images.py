@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ablate.dataset import Examples, Splits, prepare
+from ablate.dataset import Examples, Splits, loaded, prepare
 from ablate.errors import ConfigError
 from ablate.techniques import Data
 from tests.given import images, prepared, same
@@ -76,7 +76,7 @@ def test_pixels_of_all_images_are_permuted_alike(labels: int) -> None:
 
 
 def test_steps_of_a_sequence_are_permuted_alike() -> None:
-    raw = make(Data, "digits_rows", scale="none").load(0)
+    raw = loaded(make(Data, "digits_rows", scale="none"), 0)
     permuted = prepare(make(Data, "digits_rows", scale="none", permute_pixels=True), 0).splits
     rows = [row.tolist() for row in raw.train.x[0]]
     order = [rows.index(row.tolist()) for row in permuted.train.x[0]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from ablate.probe import PROBED, fingerprint
 from ablate.record import Status
 from ablate.registry import Option, registry
 from ablate.techniques import KINDS, DataSpec, Loss, Model, Task
+from tests import own_data
 
 STEPS = 4
 DATA = ["digits", "digits_rows", "digits_canvas", "breast_cancer", "diabetes", "point_sets"]
@@ -25,6 +27,14 @@ OF_TASK = {
     Task.segmentation: ["data=digits_canvas", "model=fcn"],
     Task.embedding: ["data=digits", "model=embedding"],
 }
+HUB = ("hub", "mnist", "fashion_mnist", "cifar10")
+OWN = {
+    "table": ["data.path=people.csv", "data.target=buys"],
+    "images": ["data.path=photos"],
+    "arrays": ["data.path=arrays.npz"],
+} | {name: ["data.path=photos"] for name in HUB}
+"""Where data from outside is found."""
+
 FULL_BATCH = {"gd", "lbfgs"}
 ALONE = {"kl", "triplet"}
 """Nothing to compare with: for class indices kl is cross_entropy, as it says, and triplet is the loss of embeddings."""
@@ -33,8 +43,8 @@ OPTIONS = [o for kind in KINDS for o in registry().options(kind).values() if o.d
 COMPARED = [o for o in OPTIONS if o.kind in PROBED and o.kind != "model" and o.name not in ALONE]
 
 
-def spec_of(data: str) -> DataSpec:
-    return prepare(ablate.compose([f"data={data}"]).data, 0).spec
+def spec_of(data: str, *settings: str) -> DataSpec:
+    return prepare(ablate.compose([f"data={data}", *settings]).data, 0).spec
 
 
 def takes(model: str, spec: DataSpec) -> bool:
@@ -59,13 +69,20 @@ def settings_of(option: Option) -> list[str]:
     if option.kind == "model":
         return [chosen, next(f"data={data}" for data in DATA if takes(option.name, spec_of(data)))]
     if option.kind == "data":
-        spec = spec_of(option.name)
-        return [chosen, next(f"model={model}" for model in MODELS if takes(model, spec))]
+        own = OWN.get(option.name, [])
+        spec = spec_of(option.name, *own)
+        return [chosen, *own, next(f"model={model}" for model in MODELS if takes(model, spec))]
     return [chosen, "data.batch_size=all"] if option.name in FULL_BATCH else [chosen]
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: f"{option.kind}={option.name}")
-def test_it_trains(option: Option) -> None:
+def test_it_trains(option: Option, tmp_path: Path) -> None:
+    if option.name in OWN:
+        own_data.csv(tmp_path)
+        own_data.npz(tmp_path)
+        own_data.image_folder(tmp_path)
+    if option.name in HUB:
+        pytest.importorskip("datasets")
     config = ablate.compose([*settings_of(option), f"trainer.max_steps={STEPS}", "trainer.validations=2"])
     before = build(config).model.state_dict()
     record = ablate.run(config)

@@ -13,6 +13,7 @@ from ablate.assembly import build, objective
 from ablate.dataset import prepare
 from ablate.garbage import uncollected
 from ablate.module import AblationModule
+from tests.helpers import python
 
 
 @pytest.mark.parametrize(

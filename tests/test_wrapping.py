@@ -270,7 +270,7 @@ def test_a_model_is_told_of_its_data(option: Maker) -> None:
 @pytest.mark.parametrize(
     ("attempt", "message"),
     [
-        (lambda: Data.of(dict), "a data set is no class to call"),
+        (lambda: Data.of(dict), "needs the task of the data"),
         (lambda: Technique.of(nn.Mish), "call it on a kind"),
         (lambda: Activation.of((nn.Mish, nn.ReLU)), "takes one class"),
         (lambda: Activation.of(3), "not 3"),  # type: ignore[arg-type]

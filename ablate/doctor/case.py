@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 from ablate.config import Config
@@ -9,6 +10,9 @@ from ablate.dataset import Dataset, Examples, prepare, training_batches
 from ablate.doctor.trial import Trial, fresh, train
 from ablate.module import AblationModule
 from ablate.tasks import Task
+
+STREAMED = 4096
+"""So many examples of a split are looked at where they are not in memory."""
 
 STEPS = 200
 """Of a short training: enough to tell learning rates apart by decades."""
@@ -22,8 +26,9 @@ class Case:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data as prepared for the run."""
-        return prepare(self.config.data, self.config.seed)
+        """The data as prepared for the run; of what is streamed, the first examples of each split."""
+        dataset = prepare(self.config.data, self.config.seed)
+        return replace(dataset, splits=dataset.splits.first(STREAMED)) if dataset.splits.is_stored else dataset
 
     @property
     def task(self) -> Task:

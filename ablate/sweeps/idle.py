@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ablate.assembly import objective
 from ablate.config import Config, InitHead
+from ablate.data_report import examine
 from ablate.dataset import Dataset, prepare
 from ablate.designs.factor import Arm, Factor
 from ablate.errors import ConfigError
@@ -34,6 +35,16 @@ class Prober:
             return ""
         head = "" if config.init_head is InitHead.keep else f" init_head={config.init_head.name}"
         return f"init_from={config.source.reference}{head}: {objective(config, self._dataset(config)).transfer}"
+
+    def data(self, configs: Sequence[Config]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return what is to be said of the data that ``configs`` train on, and what may be wrong with it.
+
+        Raises ``ConfigError`` for data that nothing can be trained on.
+        """
+        of = {f"{c.choices()['data']} {c.data.content() or c.data}": c for c in reversed(configs)}
+        reports = [examine(config, self._dataset(config)) for config in reversed(of.values())]
+        told = dict.fromkeys(text for report in reports for text in report.told)
+        return tuple(told), tuple(dict.fromkeys(text for report in reports for text in report.doubts))
 
     def _dataset(self, config: Config) -> Dataset:
         key = f"{config.data}-{config.seed}"

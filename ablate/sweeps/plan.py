@@ -48,6 +48,8 @@ class Plan:
     warnings: tuple[str, ...]
     transfers: tuple[str, ...]
     """What the arms take over from earlier runs, in words."""
+    data: tuple[str, ...]
+    """What the data is that comes from outside, in words."""
 
     @property
     def name(self) -> str:
@@ -119,6 +121,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
         prober.check(config)
     refuse_idle_factors(arms, composer, prober)
     refuse_idle_settings(arms, composer, prober)
+    told, doubts = prober.data(configs)
     tuning = tuning_of(tuned, settings, of_sweep.tune_seeds or TUNING_SEEDS, arms, composer)
     baseline = next(arm for arm in arms if arm.levels == composer.meaning(arrangement.baseline))
     said = dict.fromkeys(text for config in configs if (text := prober.transfer(config)))
@@ -131,8 +134,9 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
         calibration=calibration_of(of_sweep, baseline, seeds),
         composer=composer,
         settings=of_sweep,
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(dict.fromkeys([*warnings, *doubts])),
         transfers=tuple(said),
+        data=told,
     )
 
 
@@ -161,8 +165,8 @@ def _check_target(target: float | str, metric: str) -> None:
 
 def _folder_name(configs: Sequence[Config]) -> str:
     """Name the folder after what all arms share of data and model."""
-    levels = {kind: {config.choices()[kind] for config in configs} for kind in ("data", "model")}
-    return "-".join(names.pop() for names in levels.values() if len(names) == 1) or "sweep"
+    levels = [{config.data_name for config in configs}, {config.choices()["model"] for config in configs}]
+    return "-".join(names.pop() for names in levels if len(names) == 1) or "sweep"
 
 
 def _refuse_mixed_metrics(configs: Sequence[Config]) -> None:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ablate.dataset import Examples, Splits
+from ablate.dataset import Examples, Splits, loaded
 from ablate.techniques import Data, Task
 from ablate.testing.contract import Scope, contract, demand, seed_torch
 
 NAMES = ("train", "val", "test")
+_FLOATS = (torch.float32, torch.float64)
+
+
+def _loaded(technique: Data, seed: int) -> Splits:
+    """Return the raw splits, all of them in memory."""
+    return loaded(technique, seed).in_memory()
 
 
 @contract("data")
 def gives_three_splits(technique: Data) -> None:
     """Training, validation and test all have examples, as many inputs as targets, and inputs of one shape."""
-    splits = technique.load(0)
+    splits = _loaded(technique, 0)
     for name, (x, y) in zip(NAMES, splits, strict=True):
         demand(len(x) > 0, f"the {name} split is empty. Give each split some examples.")
         demand(len(x) == len(y), f"the {name} split has {len(x)} inputs and {len(y)} targets.")
@@ -29,19 +35,22 @@ def gives_three_splits(technique: Data) -> None:
 
 @contract("data")
 def gives_finite_float32_inputs(technique: Data) -> None:
-    """Inputs are float32, without NaN and infinity: batches need no conversion."""
-    for name, (x, _) in zip(NAMES, technique.load(0), strict=True):
-        demand(x.dtype == torch.float32, f"the inputs of the {name} split are {x.dtype}. Return x.float().")
+    """Inputs are float32, or float64 until they are scaled, without NaN and infinity."""
+    for name, (x, _) in zip(NAMES, _loaded(technique, 0), strict=True):
+        demand(
+            x.dtype in (torch.float32, torch.float64),
+            f"the inputs of the {name} split are {x.dtype}. Return x.float().",
+        )
         demand(bool(x.isfinite().all()), f"the {name} split has NaN or infinity. Drop or fill what is missing.")
 
 
 @contract("data")
 def has_targets_of_its_task(technique: Data) -> None:
-    """Classes are int64 from 0, (N,), or (N, H, W) for a segmentation; a regression has float32 (N, targets)."""
-    for name, (x, y) in zip(NAMES, technique.load(0), strict=True):
+    """Classes are int64 from 0, (N,), or (N, H, W) for a segmentation; a regression has floats (N, targets)."""
+    for name, (x, y) in zip(NAMES, _loaded(technique, 0), strict=True):
         if technique.task is Task.regression:
             demand(
-                y.dtype == torch.float32 and y.ndim == 2,
+                y.dtype in _FLOATS and y.ndim == 2,
                 f"the targets of the {name} split are {y.dtype} {tuple(y.shape)}. Return float32 (N, targets).",
             )
             demand(bool(y.isfinite().all()), f"the targets of the {name} split have NaN or infinity.")
@@ -62,22 +71,24 @@ def _same(a: Splits, b: Splits) -> bool:
 @contract("data", scope=Scope.defaults)
 def repeats_its_split(technique: Data) -> None:
     """The same seed gives the same splits, whatever was drawn before: every arm of a sweep sees the same data."""
-    first = technique.load(0)
+    first = _loaded(technique, 0)
     seed_torch(1)
-    demand(_same(first, technique.load(0)), "two calls with one seed differ. Draw from a generator made of the seed.")
+    demand(
+        _same(first, _loaded(technique, 0)), "two calls with one seed differ. Draw from a generator made of the seed."
+    )
 
 
 @contract("data", scope=Scope.defaults)
 def splits_by_its_seed(technique: Data) -> None:
     """Another seed gives another split: seeds are the replications of a study."""
-    same = _same(technique.load(0), technique.load(1))
+    same = _same(_loaded(technique, 0), _loaded(technique, 1))
     demand(not same, "seeds 0 and 1 give the same splits. Use `seed` (ablate.dataset.random_split), or waive this.")
 
 
 @contract("data", scope=Scope.defaults)
 def keeps_its_splits_apart(technique: Data) -> None:
     """No two splits share examples, beyond what repeats within the training split itself."""
-    rows = dict(zip(NAMES, map(_rows, technique.load(0)), strict=True))
+    rows = dict(zip(NAMES, map(_rows, _loaded(technique, 0)), strict=True))
     repeated = 1 - len(set(rows["train"])) / len(rows["train"])
     for name, other in (("val", "train"), ("test", "train"), ("test", "val")):
         seen = set(rows[other])

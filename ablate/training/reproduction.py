@@ -51,6 +51,12 @@ def reproduce(record: Record, output_dir: Path) -> Reproduction:
     with config_loader() as loader:
         config = to_config(load(loader, [*settings, f"output_dir={written(str(output_dir))}"]))
     config.label = record.facts.arm
+    data = record.facts.data or {}
+    if (then := data.get("content")) is not None and then != config.data.content():
+        raise ConfigError(
+            f"{data.get('path')} has changed since {record.folder} was trained on it: it held {then} and holds "
+            f"{config.data.content()}. Put the earlier one back to repeat the run."
+        )
     again = run(config, overrides=settings)
     return Reproduction(record, again, differences(record, again), circumstances(record, again, config))
 
@@ -59,6 +65,8 @@ def overrides_of(record: Record) -> list[str]:
     """Return overrides that say every scientific setting of the record, so that no default matters."""
     facts = record.facts
     settings = dict(facts.settings)
+    if place := (facts.data or {}).get("path"):
+        settings["data.path"] = str(place)
     if reference := settings.get("init_from"):
         settings["init_from"] = str(locate(str(reference), str(record.folder.parents[2])).folder.absolute())
     try:

@@ -16,6 +16,7 @@ from ablate.accounting.layers import account
 from ablate.accounting.memory import state_bytes
 from ablate.assembly import build
 from ablate.config import Config
+from ablate.data_report import data_facts
 from ablate.dataset import Batches, Examples, prepare, training_batches
 from ablate.errors import ConfigError
 from ablate.module import AblationModule
@@ -105,6 +106,7 @@ def train(
         raise ConfigError(f"trainer.devices={ranks.world}: {type(module).__name__} steps its optimizers itself.")
     facts.metric, facts.higher_is_better = f"val/{module.judge.metric}", module.judge.higher_is_better
     facts.parameters = sum(p.numel() for p in module.model.parameters())
+    facts.data = data_facts(config.data, dataset)
     facts.transfer = asdict(module.transfer) if module.transfer else None
     facts.macs = macs(module, dataset.splits.train.x[0], facts.arm_hash)
     train = training_batches(dataset.splits.train, config.data, config.seed)

@@ -89,8 +89,15 @@ CALLS = {
         settings=frozenset({"tasks", "input_ranks", "advice"}),
         derive=_of_spec,
     ),
+    "data": Call(
+        "load",
+        ("seed",),
+        _names(seed="seed random_state split_seed"),
+        always=frozenset({"seed", "random_state", "split_seed"}),
+        settings=frozenset({"task"}),
+    ),
 }
-"""Every kind but data: a data set is no class to call."""
+"""Every kind; what is called for data is a ``LightningDataModule``."""
 
 
 @contextlib.contextmanager

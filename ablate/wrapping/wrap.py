@@ -92,12 +92,10 @@ def wrap(base: type, target: Target | Sequence[Target], doc: str, given: Mapping
     """Return a dataclass of the kind ``base``; raise ``PluginError`` for what the kind cannot call."""
     told = f"{base.__name__}.of"
     kind = getattr(base, "kind", "")
-    if kind == "data":
-        raise PluginError(
-            f"{told}: a data set is no class to call. Derive from ablate.techniques.Data and write load()."
-        )
     if kind not in CALLS:
         raise PluginError(f"{told}: call it on a kind, such as Activation.of or Optimizer.of.")
+    if kind == "data" and "task" not in given:
+        raise PluginError(f"{told} needs the task of the data: {told}(…, task=Task.classification).")
     call = CALLS[kind]
     most = 3 if "spatial" in call.arguments else 1
     targets = tuple(target) if isinstance(target, Sequence) else (target,) * most
@@ -113,8 +111,8 @@ def wrap(base: type, target: Target | Sequence[Target], doc: str, given: Mapping
     namespace = {
         "__doc__": doc or doc_of(targets[-1]),
         "_wrapping": wrapping,
-        "__post_init__": _post_init,
-        "waives": _waives(wrapping.name, own_words=not doc),
+        "__post_init__": _post_init(base),
+        "waives": _waives(wrapping, own_words=not doc),
         call.method: _method(wrapping),
         **{name: value for name, value in settings.items() if hasattr(base, name)},
     }
@@ -146,13 +144,27 @@ def _method(wrapping: Wrapping) -> Target:
     return method
 
 
-def _waives(name: str, own_words: bool) -> Callable[[Any], dict[str, str]]:
+def _waives(wrapping: Wrapping, own_words: bool) -> Callable[[Any], dict[str, str]]:
     """Return the ``waives`` of an option: values and words are those of a class that knows nothing of our customs."""
     promises = ["refuses_wrong_values", *(["explains_itself", "names_its_source"] if own_words else [])]
-    return lambda self: dict.fromkeys(promises, f"{name} refuses and describes its parameters as its author chose")
+    found = dict.fromkeys(promises, f"{wrapping.name} refuses and describes its parameters as its author chose")
+    if "seed" in wrapping.call.arguments and not _supplied(wrapping.signatures[-1], wrapping.call):
+        found["splits_by_its_seed"] = f"{wrapping.name} has splits of its own and takes no seed"
+    return lambda self: dict(found)
 
 
-def _post_init(self: Any) -> None:
+def _post_init(base: type) -> Callable[[Any], None]:
+    """Return the ``__post_init__`` of an option: the checks of its kind, and those of its own."""
+
+    def checked(self: Any) -> None:
+        if (of_kind := getattr(base, "__post_init__", None)) is not None:
+            of_kind(self)
+        _check_values(self)
+
+    return checked
+
+
+def _check_values(self: Any) -> None:
     """Refuse what the signature excludes and, of an optimizer, which is built last of all, what the class does."""
     wrapping: Wrapping = self._wrapping
     for each in wrapping.parameters:

@@ -9,6 +9,7 @@ import torch
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from torch import Tensor
 
+from ablate import dataset
 from ablate.dataset import Splits, prepare
 from ablate.techniques import Data, Task
 from tests.helpers import make, refusal
@@ -16,7 +17,7 @@ from tests.helpers import make, refusal
 
 @functools.cache
 def loaded(name: str, seed: int = 0, **params: Any) -> Splits:
-    return make(Data, name, **params).load(seed)
+    return dataset.loaded(make(Data, name, **params), seed)
 
 
 def keys(x: Tensor) -> list[bytes]:
@@ -106,10 +107,12 @@ DRAWN = ["spirals", "rings", "gaussians", "point_sets", "adding", "copy", "recal
 def test_the_seed_alone_decides_the_splits(name: str) -> None:
     torch.manual_seed(1)
     state = torch.get_rng_state()
-    first = make(Data, name).load(0)
+    first = dataset.loaded(make(Data, name), 0)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(2)
-    for again, other, split in zip(make(Data, name).load(0), make(Data, name).load(1), first, strict=True):
+    for again, other, split in zip(
+        dataset.loaded(make(Data, name), 0), dataset.loaded(make(Data, name), 1), first, strict=True
+    ):
         assert torch.equal(again.x, split.x)
         assert torch.equal(again.y, split.y)
         assert not torch.equal(other.x, split.x)

@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from ablate import dataset
 from ablate.dataset import Splits
 from ablate.techniques import Data
 from tests.helpers import make, refusal
 
 
 def loaded(name: str, seed: int = 0, **params: Any) -> Splits:
-    return make(Data, name, **params).load(seed)
+    return dataset.loaded(make(Data, name, **params), seed)
 
 
 def polar(points: Tensor) -> tuple[Tensor, Tensor]:

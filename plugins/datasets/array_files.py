@@ -1,0 +1,246 @@
+"""Arrays of an npz file as a collection: unpacked without running anything of it, and told apart by their shapes.
+
+Shapes: N examples · F features · T time · C channels · H, W height and width · K targets.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ablate.errors import ConfigError
+from ablate.techniques import Task
+
+from .collection import Collection, array, kept, listed, meta, new_array, optional
+from .splitting import NAMES
+
+PARTS = ("train", "val", "test")
+_FEW = 20
+_CHUNK = 4096
+
+
+def arrays(path: Path, content: str, reading: Mapping[str, Any]) -> Collection:
+    """Return the arrays in an npz file."""
+    return _arrays(path, content, json.dumps(dict(reading), sort_keys=True))
+
+
+@functools.lru_cache(maxsize=8)
+def _arrays(path: Path, content: str, reading: str) -> Collection:
+    settings = json.loads(reading)
+    folder = kept(f"arrays {path.name}", content, settings, lambda where: _write(where, path, settings))
+    found, y = meta(folder), array(folder, "y")
+    task = Task(found["task"])
+    return Collection(
+        task=task,
+        x=array(folder, "x"),
+        y=y.clone() if task is not Task.segmentation else y,
+        given=optional(folder, "split"),
+        sentences=tuple(found["sentences"]),
+        classes=tuple(found["classes"]),
+    )
+
+
+def _write(folder: Path, path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    members = _unpack(path, folder)
+    names = [name for name in PARTS if f"x_{name}" in members]
+    if "x" in members and "y" in members:
+        pairs = [(members["x"], members["y"])]
+    elif "train" in names and all(f"y_{name}" in members for name in names):
+        pairs = [(members[f"x_{name}"], members[f"y_{name}"]) for name in names]
+    else:
+        raise ConfigError(
+            f"{path.name} has the arrays {listed(sorted(members)) or 'none'}. It needs x and y, or x_train and y_train "
+            "(and x_val, y_val, x_test, y_test)."
+        )
+    for x, y in pairs:
+        if not x.ndim or not y.ndim or len(x) != len(y):
+            raise ConfigError(f"{path.name}: x has the shape {x.shape} and y {y.shape}: one target for each example.")
+    if shapes := {x.shape[1:] for x, _ in pairs} - {pairs[0][0].shape[1:]}:
+        raise ConfigError(f"{path.name}: examples of {pairs[0][0].shape[1:]} and {shapes.pop()} cannot be mixed.")
+    count = sum(len(x) for x, _ in pairs)
+    if not count:
+        raise ConfigError(f"{path.name} has no examples: x has the shape {pairs[0][0].shape}.")
+    given = None
+    if len(pairs) > 1 or "x_train" in members:
+        given = np.concatenate(
+            [np.full(len(x), NAMES[name], np.int8) for name, (x, _) in zip(names, pairs, strict=True)]
+        )
+    elif "split" in members:
+        given = _given(members["split"], count, path.name)
+    if given is not None:
+        np.save(folder / "split.npy", given)
+    task, classes = targets(folder, [y for _, y in pairs], pairs[0][0], settings["target_type"], path.name)
+    shape, order = _layout(pairs[0][0], settings["layout"], task, path.name)
+    _inputs(folder, [x for x, _ in pairs], count, shape, order, path.name)
+    for member in members:
+        (folder / f"raw-{member}.npy").unlink()
+    what = f" of {len(classes)} classes ({listed(classes, 6)})" if classes else ""
+    sentences = [
+        f"{path.name}: {count:,} {described(shape)}, {task.value}{what}.",
+        "Split as the file says." if given is not None else "Split by the seed.",
+    ]
+    return {"task": task.value, "classes": classes, "sentences": sentences}
+
+
+def _unpack(path: Path, folder: Path) -> dict[str, Any]:
+    """Return the arrays of an npz file by name, each in a file of its own; raise ``ConfigError`` for a pickled one."""
+    found = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            wanted = ["x", "y", "split", *(f"{side}_{name}" for side in "xy" for name in PARTS)]
+            infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            size = sum(infos[name].file_size for name in wanted if name in infos)
+            if (free := shutil.disk_usage(folder).free) < 2 * size:
+                raise OSError(f"unpacked it takes {2 * size / 2**30:.1f} GB, and {free / 2**30:.1f} are free")
+            for name in wanted:
+                if name in infos:
+                    with archive.open(infos[name]) as packed, (folder / f"raw-{name}.npy").open("wb") as plain:
+                        shutil.copyfileobj(packed, plain, 2**22)
+                    found[name] = np.load(folder / f"raw-{name}.npy", mmap_mode="r", allow_pickle=False)
+            if not found:
+                return {name: np.empty(0) for name in infos}
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        if "allow_pickle" in reason or "Object arrays" in reason or "Python objects" in reason:
+            raise ConfigError(
+                f"{path.name} has a pickled array (of objects), which could run code when it is read and is refused. "
+                "Save plain numbers or words: np.savez(…, y=np.array(list(y)))."
+            ) from error
+        raise ConfigError(f"{path.name} is no npz file that can be read: {reason}. np.savez writes one.") from error
+    return found
+
+
+def _given(said: Any, count: int, named: str) -> Any:
+    """Return 0, 1 or 2 for each example."""
+    if said.shape != (count,):
+        raise ConfigError(f"{named}: split has the shape {said.shape}, but there are {count} examples.")
+    if said.dtype.kind in "iu" and set(np.unique(said).tolist()) <= {0, 1, 2}:
+        return said.astype(np.int8)
+    words = np.char.lower(np.asarray(said, dtype=str))
+    if unknown := sorted(set(words.tolist()) - set(NAMES)):
+        raise ConfigError(f"{named}: split says '{unknown[0]}'. It has to say train, val or test, or 0, 1 or 2.")
+    return np.array([NAMES[word] for word in words.tolist()], np.int8)
+
+
+def described(shape: tuple[int, ...]) -> str:
+    """Return what examples of a shape are, in words."""
+    if len(shape) == 3:
+        return f"images of {shape[1]}×{shape[2]} pixels, {shape[0]} channel{'s' * (shape[0] > 1)}"
+    return f"rows of {shape[0]} features" if len(shape) == 1 else f"sequences of {shape[0]} steps, {shape[1]} features"
+
+
+def targets(folder: Path, parts: Sequence[Any], x: Any, asked: str, named: str) -> tuple[Task, list[str]]:
+    """Keep the targets; return the task and its classes."""
+    first = parts[0]
+    if first.dtype.kind not in "biufUS":
+        raise ConfigError(f"{named}: y holds {first.dtype}; it has to hold numbers or words.")
+    if first.ndim == 3:
+        return Task.segmentation, _pixel_labels(folder, parts, x, named)
+    if first.ndim > 2:
+        raise ConfigError(
+            f"{named}: y has the shape {first.shape}. Classes are (N,), numbers (N,) or (N, K), pixel labels (N, H, W)."
+        )
+    y = np.concatenate([np.asarray(part) for part in parts])
+    column = y.ndim == 2 and y.shape[1] == 1
+    words = y.dtype.kind in "US"
+    floats = y.dtype.kind == "f" or (y.ndim == 2 and not column)
+    if asked == "numbers" or (asked == "auto" and floats and not words):
+        if words:
+            raise ConfigError(
+                f"{named}: y holds words, such as '{y.flat[0]}', no numbers. Drop data.target_type=numbers."
+            )
+        np.save(folder / "y.npy", y.reshape(len(y), -1).astype(np.float64))
+        return Task.regression, []
+    if y.ndim == 2 and not column:
+        raise ConfigError(f"{named}: y has the shape {y.shape}. Classes are one number an example, (N,).")
+    flat = y.reshape(len(y))
+    values, codes = np.unique(flat, return_inverse=True)
+    if len(values) < 2:
+        raise ConfigError(f"{named}: y has one class only, {values[0]}: there is nothing to learn.")
+    if len(values) > max(2, len(flat) // 2):
+        raise ConfigError(
+            f"{named}: y has {len(values)} different values in {len(flat)} examples, too many for classes. Save y as "
+            "floats, or write data.target_type=numbers."
+        )
+    np.save(folder / "y.npy", codes.astype(np.int64))
+    return Task.classification, [str(value) for value in values.tolist()]
+
+
+def _pixel_labels(folder: Path, parts: Sequence[Any], x: Any, named: str) -> list[str]:
+    """Keep the labels of pixels (N, H, W), counted from 0; return what they stand for."""
+    if parts[0].dtype.kind not in "biu":
+        raise ConfigError(f"{named}: y has the shape {parts[0].shape}, labels of pixels, but holds {parts[0].dtype}.")
+    sizes = (x.shape[1:], x.shape[2:], x.shape[1:3])
+    if parts[0].shape[1:] not in sizes:
+        raise ConfigError(f"{named}: y labels {parts[0].shape[1:]} pixels, but an example of x is {x.shape[1:]}.")
+    values = sorted({v for part in parts for i in range(0, len(part), _CHUNK) for v in np.unique(part[i : i + _CHUNK])})
+    if not 1 < len(values) <= 256:
+        raise ConfigError(f"{named}: y has {len(values)} different labels of pixels. There have to be 2 to 256.")
+    whole = new_array(folder, "y", (sum(map(len, parts)), *parts[0].shape[1:]), np.uint8)
+    first = 0
+    for part in parts:
+        for i in range(0, len(part), _CHUNK):
+            own = np.searchsorted(values, part[i : i + _CHUNK])
+            whole[first : first + len(own)] = own
+            first += len(own)
+    whole.flush()
+    return [str(value) for value in values]
+
+
+def _layout(x: Any, asked: str, task: Task, named: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the shape of one example as networks take it, and the order of the dims that gives it; -1 is a new one."""
+    dims, own = x.ndim - 1, x.shape[1:]
+    wanted = {"rows": (0, 1), "sequences": (1, 2), "images": (2, 3), "images_last": (3,)}
+    if asked != "auto" and dims not in wanted[asked]:
+        raise ConfigError(
+            f"data.layout={asked}: an example of x in {named} has the shape {own}. Rows are (F,), sequences (T, F) or "
+            "(T,), images (C, H, W) or (H, W), images_last (H, W, C)."
+        )
+    if asked == "auto":
+        if dims not in (0, 1, 2, 3):
+            raise ConfigError(
+                f"{named}: an example of x has the shape {own}. It has to be (F,) a row, (T, F) a sequence or "
+                "(C, H, W) an image."
+            )
+        last = dims == 3 and own[0] > 4 >= own[2]
+        pictures = "images_last" if last else "images"
+        asked = pictures if dims == 3 or task is Task.segmentation else "sequences" if dims == 2 else "rows"
+    if asked == "images_last":
+        return (own[2], own[0], own[1]), (0, 3, 1, 2)
+    if asked == "images":
+        return ((1, *own), (0, -1, 1, 2)) if dims == 2 else (own, (0, 1, 2, 3))
+    if asked == "sequences":
+        return ((*own, 1), (0, 1, -1)) if dims == 1 else (own, (0, 1, 2))
+    return ((1,), (0, -1)) if dims == 0 else (own, (0, 1))
+
+
+def _inputs(
+    folder: Path, parts: Sequence[Any], count: int, shape: tuple[int, ...], order: tuple[int, ...], named: str
+) -> None:
+    """Keep the inputs in small whole numbers where they are such, else in floats: float64 for rows, as tables have."""
+    kind = parts[0].dtype
+    if kind.kind not in "biuf":
+        raise ConfigError(f"{named}: x holds {kind}; it has to hold numbers.")
+    small = kind.kind in "bu" and kind.itemsize == 1
+    whole = new_array(
+        folder, "x", (count, *shape), np.uint8 if small else np.float64 if len(shape) == 1 else np.float32
+    )
+    first = 0
+    for part in parts:
+        for i in range(0, len(part), _CHUNK):
+            own = np.asarray(part[i : i + _CHUNK])
+            own = (
+                own[..., None].transpose([d if d >= 0 else own.ndim for d in order])
+                if -1 in order
+                else own.transpose(order)
+            )
+            whole[first : first + len(own)] = own
+            first += len(own)
+    whole.flush()

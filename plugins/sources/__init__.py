@@ -1,0 +1,1 @@
+"""Data sets of the user's own: the options; what reads them stands in ``datasets/``."""

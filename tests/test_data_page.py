@@ -1,0 +1,37 @@
+"""The page on one's own data: its commands and snippets work as they stand."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import python
+
+PAGE = (Path(__file__).parent.parent / "docs" / "data.md").read_text(encoding="utf-8")
+FILES, MODULE = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+LINES = re.findall(r"^    (python -m ablate .*)$", PAGE, re.MULTILINE)
+COMMANDS = [shlex.split(line, comments=True)[3:] for line in LINES]
+READ = ("flowers.csv", "photos", "digits.npz", "ours.py")
+
+
+def test_every_command_trains_on_the_files_of_the_page(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    (tmp_path / "files.py").write_text(FILES, encoding="utf-8")
+    (tmp_path / "ours.py").write_text(MODULE, encoding="utf-8")
+    done = python("files.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    chosen = [c for c in COMMANDS if any(f"={name}" in word or word == name for word in c for name in READ)]
+    plain = ("-m", "--plugin", "ours.py")
+    runs = [[word for word in command if word not in plain] for command in chosen]
+    assert len({next(word for word in run if word.startswith("data=")) for run in runs}) == 5
+    short = ["trainer.max_steps=2", "trainer.validations=1", "workers=0", "quiet=true"]
+    calls = [f"print([str(r.status) for r in ablate.sweep({[*run, *short]!r}).records])" for run in runs]
+    code = "\n".join(["import ablate", "ablate.load_plugin('ours.py')", *calls])
+    done = python("-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    statuses = re.findall(r"^\[('.*')\]$", done.stdout, re.MULTILINE)
+    assert len(statuses) == len(runs)
+    assert all(set(line.split(", ")) == {"'finished'"} for line in statuses)
