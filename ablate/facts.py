@@ -98,6 +98,8 @@ class Facts:
     """The plugin files whose options the run uses."""
     error: str | None = None
     traceback: str | None = None
+    imported: dict[str, str] | None = None
+    """Of a run that ablate did not train: ``from`` which tracker, its ``source``, and which ``run`` it is there."""
     stack: list[str] = field(default_factory=list)
     """The runs that it trained in step with, ``<hash>/seed=<n>``."""
     log: list[str] = field(default_factory=list)

@@ -173,6 +173,11 @@ class Record:
         warnings.warn(sentence, DamageWarning, stacklevel=2)
 
 
+def folder_label(label: str) -> str:
+    """Return what the folder of an arm of that label is called before its hash."""
+    return _UNSAFE.sub("_", label)[:_LABEL_LENGTH]
+
+
 def open_record(config: Config) -> Record:
     """Return the record of ``config``: as it is on disk, or new and not yet written.
 
@@ -181,8 +186,8 @@ def open_record(config: Config) -> Record:
     """
     root = Path(config.output_dir) / config.folder_name
     digest = config.arm_hash
-    label = _UNSAFE.sub("_", config.label or "default")[:_LABEL_LENGTH]
     arms = sorted(root.glob(f"*-{digest}"))
+    label = folder_label(config.label or "default")
     folder = (arms[0] if arms else root / f"{label}-{digest}") / f"seed={config.seed}"
     facts = Facts(
         status=Status.missing,

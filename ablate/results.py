@@ -282,12 +282,12 @@ def layers(record: Record) -> pd.DataFrame:
 def summary(record: Record, target: float | None = None) -> Convergence:
     """Return the convergence of one record; all None but the budget where it has no curve."""
     curves = record.curves()
-    if "val/loss" not in curves or record.facts.metric not in curves:
+    if record.facts.metric not in curves:
         return Convergence(None, None, None, None, None, None, budget=record.facts.budget)
     return convergence(
         curves["step"],
         curves[record.facts.metric],
-        curves["val/loss"],
+        curves.get("val/loss", np.empty(0)),
         higher_is_better=record.facts.higher_is_better,
         target=target,
         chance=record.facts.chance,

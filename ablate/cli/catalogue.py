@@ -34,6 +34,7 @@ _USAGE = """\
   python -m ablate runs \\[NAME]                     what has been run
   python -m ablate report \\[NAME]                   what it has shown: effects with intervals, a page, data
   python -m ablate compare A B …                   arms, runs or sweeps side by side \\[--json] \\[--html FILE]
+  python -m ablate import tb|csv|mlflow PATH       runs of other programs as records: report, compare \\[--factor …]
   python -m ablate rerun FOLDER                    a run again, from its record: the same to the bit?
   python -m ablate new plugin NAME --kind norm     a plugin of your own, to begin with
   python -m ablate --plugin FILE …                 with the options of a Python file (or ABLATE_PLUGINS)

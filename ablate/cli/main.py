@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -24,8 +25,10 @@ VERBS = {
     "report": "ablate.cli.report",
     "compare": "ablate.cli.compare",
     "doctor": "ablate.cli.doctor",
+    "import": "ablate.cli.imports",
 }
-"""The module that holds each verb, as a function of the same name; imported when it is called."""
+"""The module that holds each verb, as a function of the same name (``import_``, as Python has the word); imported when
+it is called."""
 
 BAD_INPUT, SOME_FAILED, INTERRUPTED = 2, 1, 130
 
@@ -71,7 +74,8 @@ def _dispatch(arguments: list[str]) -> int:
                 f"There is no verb '{first}'.{did_you_mean(first, VERBS)} "
                 f"Verbs: {', '.join(VERBS)}. Settings are written key=value, such as norm=bn."
             )
-        return getattr(importlib.import_module(VERBS[first]), first)(arguments[1:]) or 0
+        name = f"{first}_" if keyword.iskeyword(first) else first
+        return getattr(importlib.import_module(VERBS[first]), name)(arguments[1:]) or 0
     if arguments and arguments[-1] == "summary":  # a network was described, and then the question occurred
         return _dispatch(["summary", *arguments[:-1]])
     if misplaced := [argument for argument in arguments if argument in VERBS]:

@@ -50,7 +50,9 @@ def _print_runs(folder: Path) -> None:
         pad_edge=False,
     )
     transferred = any(record.facts.transfer for record in records)
-    for head in ("arm", "hash", "seed", "status", "metric", "best", "final", "seconds", *["loaded"] * transferred):
+    imported = any(record.facts.imported for record in records)
+    columns = [*["loaded"] * transferred, *["imported"] * imported]
+    for head in ("arm", "hash", "seed", "status", "metric", "best", "final", "seconds", *columns):
         table.add_column(
             head, overflow="fold", justify="right" if head in ("seed", "best", "final", "seconds") else "left"
         )
@@ -66,6 +68,7 @@ def _print_runs(folder: Path) -> None:
             number_text(curve.final),
             number_text(facts.seconds, digits=1),
             *[_loaded(record)] * transferred,
+            *[escape(str((facts.imported or {}).get("from", "–")))] * imported,
         )
     if records:
         console().print(table)
