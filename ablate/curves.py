@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from ablate.atomic import write_atomically
+from ablate.shapes import FAR, clean
 
 Curves = dict[str, npt.NDArray[np.float64]]
 
@@ -27,11 +28,18 @@ def read_curves(path: Path) -> Curves:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         names = rows[0].keys() if rows else ()
-        curves = {n: np.array([float(row[n] or "nan") for row in rows]) for n in names}
+        curves = {clean(n): limited([float(row[n] or "nan") for row in rows]) for n in names}
     except (ValueError, TypeError, OSError, csv.Error):
         return {}
     steps = curves.get("step", np.full(1, np.nan))
-    return curves if np.all((steps >= 0) & (steps <= LAST_STEP)) else {}
+    rising = bool(np.all(np.diff(steps) > 0) and np.all((steps >= 0) & (steps <= LAST_STEP)))
+    return curves if rising else {}
+
+
+def limited(values: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Return an array in which what no float32 comes near is infinite, so that squares and sums have room."""
+    array = np.array(values, dtype=np.float64)
+    return np.where(np.abs(array) > FAR, np.copysign(np.inf, array), array)
 
 
 def digest(path: Path) -> str | None:

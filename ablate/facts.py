@@ -109,17 +109,9 @@ class Facts:
     def __post_init__(self) -> None:
         """Take what JSON gives for the types that are no JSON."""
         self.status = Status(self.status)
-        self.attempts = [a if isinstance(a, Attempt) else attempt(a) for a in self.attempts]
 
 
 def command(overrides: Sequence[str], plugins: Sequence[str] = ()) -> str:
     """Return the command that trains a run alone, for a shell."""
     named = [part for plugin in plugins for part in ("--plugin", plugin)]
     return shlex.join(["python", "-m", "ablate", *named, *overrides])
-
-
-def attempt(content: dict[str, Any]) -> Attempt:
-    """Return the attempt that ``content`` describes, fields of later versions left out."""
-    made = Attempt(**{name: content[name] for name in Attempt.__dataclass_fields__ if name in content})
-    made.status = Status(made.status)
-    return made

@@ -34,6 +34,7 @@ from ablate.curves import Curves, digest, read_curves
 from ablate.errors import DamageWarning, RecordError
 from ablate.facts import Facts, Status
 from ablate.lock import Lock, hold, is_held
+from ablate.shapes import read_json, shaped
 from ablate.stop import Stop
 
 __all__ = ["Facts", "Record", "Status", "find", "open_record", "read"]
@@ -205,25 +206,20 @@ def _read_or_new(folder: Path, facts: Facts) -> Record:
     try:
         return read(folder)
     except RecordError as error:
-        return Record(folder, facts, damage=_reason(error.__cause__ or error))
+        return Record(folder, facts, damage=str(error.__cause__ or error))
 
 
 def read(folder: Path) -> Record:
     """Read the record in ``folder``; raise ``RecordError`` if it is none."""
     try:
-        content = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-        facts = Facts(**{name: content[name] for name in Facts.__dataclass_fields__ if name in content})
-    except (OSError, ValueError, TypeError) as error:
+        facts = shaped(read_json(folder / "record.json"), Facts)
+    except (OSError, ValueError) as error:
         raise RecordError(
-            f"{folder / 'record.json'} cannot be read: {_reason(error)}."
+            f"{folder / 'record.json'} cannot be read: {error}."
             if (folder / "record.json").exists()
             else f"{folder} is no folder of a run: it has no record.json. python -m ablate runs lists what there is."
         ) from error
     return Record(folder, facts)
-
-
-def _reason(error: BaseException) -> str:
-    return "it lacks some of its fields" if isinstance(error, TypeError) else str(error)
 
 
 def find(root: Path) -> tuple[list[Record], list[str]]:

@@ -14,6 +14,7 @@ from ablate.cli import settings
 from ablate.engines import processes
 from ablate.errors import AblateError, ConfigError, did_you_mean
 from ablate.registry import load_plugin
+from ablate.shapes import clean
 
 VERBS = {
     "help": "ablate.cli.catalogue",
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AblateError as error:
         if "HYDRA_FULL_ERROR" in os.environ:
             raise
-        print(f"ablate: {error}", file=sys.stderr)
+        print(f"ablate: {clean(str(error))}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("ablate: interrupted; the same command trains what is missing.", file=sys.stderr)

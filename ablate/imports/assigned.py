@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
-from ablate.analysis.convergence import Convergence
 from ablate.analysis.measure import as_metric
 from ablate.analysis.table import label
 from ablate.errors import ConfigError, did_you_mean
 from ablate.imports.curves import renamed
 from ablate.imports.found import Found
 from ablate.imports.mapping import NAME, ORDER, Mapping, Pick
+from ablate.results import COLUMNS
 
-_COLUMNS = frozenset(
-    {"arm", "seed", "status", "parameters", "macs", "optimizer_state_bytes", "seconds", "folder", "arm_hash", "metric"}
-    | {"step", "value", "side", "path"}
-    | {one.name for one in fields(Convergence)}
-)
-"""What a table of runs calls something else."""
 _SEEDS = 2**32
 _SHARES = ("acc", "accuracy", "miou", "iou", "f1", "auroc", "r2", "loss")
 """What is taken for the metric, the first that there is."""
@@ -132,7 +126,7 @@ def _factors(runs: Sequence[Found], mapping: Mapping) -> dict[str, Pick]:
                 f"{_listed([run.place for run in runs])}."
             )
     for name, pick in chosen.items():
-        if name in _COLUMNS or not NAME.fullmatch(name):
+        if name in {"arm", *COLUMNS} or not NAME.fullmatch(name):
             raise ConfigError(
                 f"--factor {name}: a report calls something else so. Give it another name, --factor NAME={pick.source}."
             )

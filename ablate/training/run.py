@@ -125,8 +125,7 @@ def train(
         trainer.precision_plugin.convert_module(
             module
         )  # Lightning does it after loading what was kept, and so rounds it
-        # Not weights_only: this process wrote the file, and an optimizer may keep any object in its state.
-        trainer.fit(module, train, val, ckpt_path=saved.path if saved else None, weights_only=False)
+        trainer.fit(module, train, val, ckpt_path=saved.path if saved else None, weights_only=True)
         step = trainer.global_step
         facts.optimizer_state_bytes = sum(map(state_bytes, trainer.optimizers))
         resume.save_end(trainer, optimizer_state_bytes=facts.optimizer_state_bytes)
