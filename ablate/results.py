@@ -356,7 +356,7 @@ def _told_apart(records: Sequence[Record], factors: Sequence[str]) -> bool:
         record.facts.arm_hash: tuple(label((defaults | record.facts.settings).get(key)) for key in factors)
         for record in records
     }
-    return not COLUMNS & {*factors} and (not factors or len(set(arms.values())) == len(arms))
+    return not COLUMNS & {*factors} and len(set(arms.values())) == len(arms)
 
 
 def _warn(sentence: str) -> None:

@@ -16,8 +16,15 @@ SCHEMA = 1
 
 def document(folders: Sequence[Path], root: Path) -> dict[str, Any]:
     """Return the runs in each of the ``folders`` of sweeps, and what cannot be read there."""
-    told: dict[str, Any] = plain({"schema": SCHEMA, "output_dir": root, "sweeps": [_sweep(one) for one in folders]})
+    told: dict[str, Any] = plain(
+        {"schema": SCHEMA, "output_dir": root, "sweeps": [*filter(_is_one, map(_sweep, folders))]}
+    )
     return told
+
+
+def _is_one(told: dict[str, Any]) -> bool:
+    """Whether a folder holds runs at all: trackers keep theirs beside ours."""
+    return bool(told["runs"] or told["problems"])
 
 
 def _sweep(folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 
@@ -34,6 +35,7 @@ from ablate.training.logger import CurveLogger, EventLogger
 from ablate.training.process import process_state, quiet
 from ablate.training.ranks import Ranks, together
 from ablate.training.resume import Resume
+from ablate.training.trackers import tracked
 
 EVALUATION_BATCH = 1024  # evaluation needs no gradients: larger batches, fewer calls
 
@@ -79,8 +81,9 @@ def run(
                 quiet(),
                 process_state(config.trainer.threads),
                 together(config, saved) as ranks,
+                tracked(config, record.facts) as others,
             ):
-                train(record, config, stop, clock, saved, ranks, company)
+                train(record, config, stop, clock, saved, ranks, company, others)
     if own and stop.requested:  # too late for the run, but whoever asked meant all that follows too
         raise KeyboardInterrupt
     return record
@@ -94,6 +97,7 @@ def train(
     saved: Saved | None,
     ranks: Ranks | None = None,
     company: Company | None = None,
+    others: Sequence[Logger] = (),
 ) -> None:
     """Train the network and test its best weights, each of ``ranks`` on its share; the facts are left in ``record``."""
     facts = record.facts
@@ -113,10 +117,11 @@ def train(
     if ranks:
         for batches in (train, val, test):
             batches.share(ranks.rank, ranks.world)
-    loggers = CurveLogger(record.folder, record.check_held), EventLogger(record.folder)
+    events = EventLogger(record.folder, silent="tensorboard" not in config.logger)
+    loggers = CurveLogger(record.folder, record.check_held), events
     layers = LayerLog(record.folder, loggers[1], record.check_held)
     resume = Resume(record, config.trainer.checkpoint_seconds, stop, clock, saved, *loggers, layers)
-    trainer = _trainer(config, record, train, module, resume, ranks, company)
+    trainer = _trainer(config, record, train, module, resume, ranks, company, others)
     if saved and saved.ended:
         resume.restore_curves(saved.rows, saved.layers)
         module.diverged, step = saved.diverged, saved.step
@@ -172,6 +177,7 @@ def _trainer(
     resume: Resume,
     ranks: Ranks | None,
     company: Company | None,
+    others: Sequence[Logger],
 ) -> pl.Trainer:
     """Return Lightning's Trainer: curves at evenly spaced points, the best and the last weights kept."""
     t = config.trainer
@@ -197,7 +203,7 @@ def _trainer(
         accumulate_grad_batches=t.accumulate_grad_batches,
         gradient_clip_val=t.gradient_clip_val,
         deterministic="warn" if t.deterministic else False,
-        logger=[resume.curves, resume.events],
+        logger=[resume.curves, resume.events, *others],
         callbacks=[resume, *looks, checkpoint, *own],
         plugins=[WholeFiles(record.check_held), *([ranks] if ranks else [])],
         use_distributed_sampler=False,
