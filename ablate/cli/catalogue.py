@@ -39,6 +39,7 @@ _USAGE = """\
   python -m ablate import tb|csv|mlflow PATH       runs of other programs as records: report, compare \\[--factor …]
   python -m ablate rerun FOLDER                    a run again, from its record: the same to the bit?
   python -m ablate new plugin NAME --kind norm     a plugin of your own, to begin with
+  python -m ablate completion bash|zsh|fish        what your shell completes: eval "$(ablate completion bash)"
   python -m ablate --plugin FILE …                 with the options of a Python file (or ABLATE_PLUGINS)
 """
 

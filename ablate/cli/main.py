@@ -27,6 +27,7 @@ VERBS = {
     "compare": "ablate.cli.compare",
     "doctor": "ablate.cli.doctor",
     "import": "ablate.cli.imports",
+    "completion": "ablate.cli.completion",
 }
 """The module that holds each verb, as a function of the same name (``import_``, as Python has the word); imported when
 it is called."""
