@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablate import composition, override_checks, overrides
+from ablate import composition, override_checks, overrides, search_space
 from ablate.errors import ConfigError
+from ablate.search_space import SWEEPER
+
+_HYDRA = re.compile(r"[+~]*hydra[./=]")
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class CommandLine:
     def needs_workers(self) -> bool:
         """Whether worker processes are going to train, if there is anything to train."""
         elsewhere = any(setting.startswith("hydra/launcher=") for setting in self.hydra)
-        here = {"workers=0", "dry_run=true"} & {*self.settings}
+        here = {"workers=0", "dry_run=true", SWEEPER} & {*self.settings, *self.hydra}
         return self.sweep and not (self.answered or elsewhere or here)
 
     @property
@@ -61,17 +64,26 @@ def read(arguments: Sequence[str]) -> CommandLine:
     dashed = [argument for argument in rest if argument.startswith("-")]
     if wrong := [a for a in dashed if re.split("[=.]", a.lstrip("-"))[0] in overrides.SETTINGS]:
         raise ConfigError(f"{wrong[0]}: settings are written without dashes, as in norm=bn.")
-    if any(argument.startswith("hydra/sweeper=") for argument in settings):
-        raise ConfigError("hydra/sweeper: the sweeper is ablate's own, which resumes and reports; leave it out.")
+    search = SWEEPER in settings
+    if any(argument.startswith("hydra/sweeper=") for argument in settings if argument != SWEEPER):
+        raise ConfigError(
+            "hydra/sweeper: the sweeper is ablate's own, which resumes and reports; leave it out, or search with "
+            f"{SWEEPER}."
+        )
+    if search and not flags.multirun:
+        raise ConfigError(f"{SWEEPER} searches over several runs: add -m.")
     if flags.config_name or flags.config_path:
         raise ConfigError(
             "--config-name and --config-path would replace ablate's own configuration. Put presets as groups of YAML "
             "files into a folder, --config-dir FOLDER, and choose one with +group=name."
         )
-    if not flags.shell_completion:
+    if search:
+        ours = [setting for setting in settings if not _HYDRA.match(setting)]
+        _check(search_space.split(ours)[1], flags.multirun, flags.config_dir)
+    elif not flags.shell_completion:
         _check(settings, flags.multirun, flags.config_dir)
     others = tuple(argument for argument in arguments if argument not in settings)
-    hydra = tuple(setting for setting in settings if re.match(r"[+~]*hydra[./=]", setting))
+    hydra = tuple(setting for setting in settings if _HYDRA.match(setting))
     own = tuple(overrides.quoted([setting for setting in settings if setting not in hydra]))
     answered = flags.shell_completion or flags.hydra_help or flags.info or flags.cfg is not None
     return CommandLine(tuple(arguments), others, own, hydra, flags.multirun, answered)
