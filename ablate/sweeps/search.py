@@ -155,7 +155,7 @@ def _take_up(study: Any, optuna: Any) -> None:
     for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
         if trial.params:
-            study.enqueue_trial(trial.params, skip_if_exists=True)
+            study.enqueue_trial(trial.params)
 
 
 def _count(study: Any, optuna: Any) -> int:
