@@ -24,7 +24,7 @@ def check_writable(folder: Path) -> None:
 def write_atomically(path: Path, text: str) -> None:
     """Write ``text`` to ``path``: readers see the old content or the new, never half."""
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="")
 
 
 @contextlib.contextmanager

@@ -27,6 +27,14 @@ from ablate.techniques import KINDS
 CONFIG_MODULE = "ablate_conf"
 CONFIG_NAME = "config"
 SWEEPER = "hydra_plugins.ablate.AblateSweeper"
+OPTUNA = {
+    "_target_": "hydra_plugins.ablate.OptunaSweeper",
+    "n_trials": 20,
+    "storage": None,
+    "sampler": "tpe",
+    "pruner": "median",
+    "seed": 0,
+}
 LAUNCHER = "hydra_plugins.ablate.LocalLauncher"
 RAY = {"_target_": "hydra_plugins.ablate.RayLauncher", "address": None, "max_retries": 3}
 
@@ -36,6 +44,7 @@ def install() -> None:
     store = ConfigStore.instance()
     store.store(name="ablate_schema", node=Config, provider="ablate")
     store.store(group="hydra/sweeper", name="ablate", node={"_target_": SWEEPER}, provider="ablate")
+    store.store(group="hydra/sweeper", name="optuna", node=OPTUNA, provider="ablate")
     store.store(group="hydra/launcher", name="local", node={"_target_": LAUNCHER}, provider="ablate")
     store.store(group="hydra/launcher", name="ray", node=RAY, provider="ablate")
     registry().install()

@@ -11,13 +11,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
 from ablate.checks import at_least, not_negative, positive
-from ablate.errors import ConfigError
+from ablate.errors import ConfigError, did_you_mean
 from ablate.registry import Option, registry
 from ablate.source import Source, locate
 from ablate.techniques import (
@@ -40,6 +41,11 @@ _FOLDER = re.compile(r"(?!\.)[A-Za-z0-9.,+=_-]{1,200}")
 
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
 """How several devices share a run; ``auto`` is ``ddp``, and the last is for networks that do not use all weights."""
+
+
+TRACKERS = ("mlflow", "wandb", "aim")
+LOGGERS = ("tensorboard", "csv", *TRACKERS)
+"""What ``logger`` may list; the curves of the record, ``csv``, are kept in any case."""
 
 
 @dataclass
@@ -105,6 +111,7 @@ class Config:
 
     ``name`` is the sweep's folder, ``label`` the arm's. ``init_from`` names the run whose weights this one starts
     from: its folder, an arm's folder or hash (each run then takes the run of its own seed), or ``<hash>/seed=<n>``.
+    ``logger`` lists who is told of the curves.
     """
 
     act: Activation = MISSING
@@ -124,8 +131,10 @@ class Config:
     name: str | None = None
     label: str | None = None
     output_dir: str = "outputs"
+    logger: list[str] = field(default_factory=lambda: list(LOGGERS[:2]))
 
     def __post_init__(self) -> None:
+        _check_loggers(self.logger)
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed must be a whole number from 0 to 4294967295, not {self.seed}")
         if self.name is not None and not _FOLDER.fullmatch(self.name):
@@ -228,7 +237,7 @@ class Config:
         tree = {k: tree[k] for k in KINDS} | {"trainer": _plain(self.trainer)}
         if (source := self.source) is not None:
             tree |= {"init_from": source.reference, "init_head": self.init_head.name}
-        own = ("seed", "name", "label", "output_dir")
+        own = ("seed", "name", "label", "output_dir", "logger")
         return tree | {k: getattr(self, k) for k in own}
 
 
@@ -237,8 +246,21 @@ UNSCIENTIFIC_TRAINER = frozenset(
 )
 """Trainer settings that say where and how loudly to train, or what to look at, not what to train."""
 
-UNSCIENTIFIC = frozenset({"seed", "name", "label", "output_dir"})
+UNSCIENTIFIC = frozenset({"seed", "name", "label", "output_dir", "logger"})
 """Root settings that are not part of an arm."""
+
+
+def _check_loggers(names: list[str]) -> None:
+    for name in names:
+        if name not in LOGGERS:
+            raise ValueError(f"logger={name}: there is no such logger.{did_you_mean(name, LOGGERS)} {_LISTED}")
+        if name in TRACKERS and find_spec(name) is None:
+            raise ValueError(
+                f'logger={name}: its package is not installed, pip install "lightning-ablate[{name}]"; or leave it out'
+            )
+
+
+_LISTED = f"Loggers: {', '.join(LOGGERS)}; several as in logger=tensorboard,csv,mlflow"
 
 
 def is_scientific(key: str) -> bool:

@@ -100,6 +100,8 @@ class Facts:
     """The plugin files whose options the run uses."""
     error: str | None = None
     traceback: str | None = None
+    imported: dict[str, str] | None = None
+    """Of a run that ablate did not train: ``from`` which tracker, its ``source``, and which ``run`` it is there."""
     stack: list[str] = field(default_factory=list)
     """The runs that it trained in step with, ``<hash>/seed=<n>``."""
     log: list[str] = field(default_factory=list)
@@ -109,17 +111,9 @@ class Facts:
     def __post_init__(self) -> None:
         """Take what JSON gives for the types that are no JSON."""
         self.status = Status(self.status)
-        self.attempts = [a if isinstance(a, Attempt) else attempt(a) for a in self.attempts]
 
 
 def command(overrides: Sequence[str], plugins: Sequence[str] = ()) -> str:
     """Return the command that trains a run alone, for a shell."""
     named = [part for plugin in plugins for part in ("--plugin", plugin)]
     return shlex.join(["python", "-m", "ablate", *named, *overrides])
-
-
-def attempt(content: dict[str, Any]) -> Attempt:
-    """Return the attempt that ``content`` describes, fields of later versions left out."""
-    made = Attempt(**{name: content[name] for name in Attempt.__dataclass_fields__ if name in content})
-    made.status = Status(made.status)
-    return made

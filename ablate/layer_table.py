@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
 from ablate.atomic import atomic
+from ablate.shapes import FAR, clean
 
 MEASURES = (
     "gradient_norm",
@@ -35,10 +37,17 @@ def read_layers(path: Path) -> list[Row]:
     """Return the rows in the order in which they were written; none where there is no table, or a damaged one."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [
-                {"step": float(row["step"]), "layer": row["layer"]}
-                | {name: float(row[name]) for name in MEASURES if row[name]}
-                for row in csv.DictReader(file)
-            ]
+            return [_read(row) for row in csv.DictReader(file)]
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []
+
+
+def _read(row: dict[str, str]) -> Row:
+    numbers: Row = {name: _number(row[name]) for name in ("step", *MEASURES) if row[name]}
+    return numbers | {"layer": clean(row["layer"])}
+
+
+def _number(text: str) -> float:
+    """Return a number; what no float32 comes near is infinite."""
+    value = float(text)
+    return math.copysign(math.inf, value) if abs(value) > FAR else value

@@ -19,7 +19,7 @@ from ablate.overrides import OF_SWEEP, SETTINGS, Setting
 from ablate.registry import registry
 from ablate.techniques import KINDS
 
-_FIXED = frozenset({"name", "label", "output_dir", *OF_SWEEP} - {"tune"})
+_FIXED = frozenset({"name", "label", "output_dir", "logger", *OF_SWEEP} - {"tune"})
 """What belongs to a whole sweep and has one value in it."""
 
 

@@ -72,13 +72,16 @@ def parse(arguments: Sequence[str], loader: ConfigLoader | None = None) -> list[
 def quoted(arguments: Sequence[str]) -> list[str]:
     """Put into quotes what follows ``init_from=`` and ``data.path=`` where it is plain what is meant, but not to Hydra.
 
-    That is one existing file or folder, whose name may hold = and , and hashes: 1234e567 would be a number.
+    That is one existing file or folder, whose name may hold = and , and hashes: 1234e567 would be a number. What
+    follows ``logger=`` is put into brackets: a list, and no sweep.
     """
 
     def quote(text: str) -> str:
         key, _, value = text.partition("=")
         if key.lstrip("+") == "data.path" and value and "'" not in value and Path(value).expanduser().exists():
             return f"{key}='{value}'"
+        if key.lstrip("+") == "logger" and value and not value.startswith("["):
+            return f"{key}=[{value}]"
         if key.lstrip("+") != "init_from" or "'" in value:
             return text
         if Path(value).is_dir():

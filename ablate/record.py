@@ -34,6 +34,7 @@ from ablate.curves import Curves, digest, read_curves
 from ablate.errors import DamageWarning, RecordError
 from ablate.facts import Facts, Status
 from ablate.lock import Lock, hold, is_held
+from ablate.shapes import read_json, shaped
 from ablate.stop import Stop
 
 __all__ = ["Facts", "Record", "Status", "find", "open_record", "read"]
@@ -173,6 +174,11 @@ class Record:
         warnings.warn(sentence, DamageWarning, stacklevel=2)
 
 
+def folder_label(label: str) -> str:
+    """Return what the folder of an arm of that label is called before its hash."""
+    return _UNSAFE.sub("_", label)[:_LABEL_LENGTH]
+
+
 def open_record(config: Config) -> Record:
     """Return the record of ``config``: as it is on disk, or new and not yet written.
 
@@ -181,8 +187,8 @@ def open_record(config: Config) -> Record:
     """
     root = Path(config.output_dir) / config.folder_name
     digest = config.arm_hash
-    label = _UNSAFE.sub("_", config.label or "default")[:_LABEL_LENGTH]
     arms = sorted(root.glob(f"*-{digest}"))
+    label = folder_label(config.label or "default")
     folder = (arms[0] if arms else root / f"{label}-{digest}") / f"seed={config.seed}"
     facts = Facts(
         status=Status.missing,
@@ -200,25 +206,20 @@ def _read_or_new(folder: Path, facts: Facts) -> Record:
     try:
         return read(folder)
     except RecordError as error:
-        return Record(folder, facts, damage=_reason(error.__cause__ or error))
+        return Record(folder, facts, damage=str(error.__cause__ or error))
 
 
 def read(folder: Path) -> Record:
     """Read the record in ``folder``; raise ``RecordError`` if it is none."""
     try:
-        content = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-        facts = Facts(**{name: content[name] for name in Facts.__dataclass_fields__ if name in content})
-    except (OSError, ValueError, TypeError) as error:
+        facts = shaped(read_json(folder / "record.json"), Facts)
+    except (OSError, ValueError) as error:
         raise RecordError(
-            f"{folder / 'record.json'} cannot be read: {_reason(error)}."
+            f"{folder / 'record.json'} cannot be read: {error}."
             if (folder / "record.json").exists()
             else f"{folder} is no folder of a run: it has no record.json. python -m ablate runs lists what there is."
         ) from error
     return Record(folder, facts)
-
-
-def _reason(error: BaseException) -> str:
-    return "it lacks some of its fields" if isinstance(error, TypeError) else str(error)
 
 
 def find(root: Path) -> tuple[list[Record], list[str]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +24,10 @@ from ablate.analysis.target import target as target_of
 from ablate.config import InitHead
 from ablate.designs.calibration import AUTO
 from ablate.designs.loo import without
-from ablate.errors import ConfigError, RecordError
+from ablate.errors import ConfigError, DamageWarning, RecordError
 from ablate.layer_table import MEASURES, read_layers
 from ablate.record import Record, Status, find
+from ablate.shapes import clean
 from ablate.sweep_facts import SweepFacts
 from ablate.sweep_settings import Design
 
@@ -34,6 +36,12 @@ if TYPE_CHECKING:
     from ablate.figures.chart import Chart
 
 PLOTS = ("curves", "effects", "interactions")
+COLUMNS = frozenset(
+    {"seed", "status", "parameters", "macs", "optimizer_state_bytes", "seconds", "folder", "arm_hash"}
+    | {"step", "metric", "value", "side", "path"}
+    | {one.name for one in fields(Convergence)}
+)
+"""What frames of runs and curves call something else, so that no factor can be called so."""
 ROWS = 20
 """A notebook shows so many arms."""
 
@@ -282,12 +290,12 @@ def layers(record: Record) -> pd.DataFrame:
 def summary(record: Record, target: float | None = None) -> Convergence:
     """Return the convergence of one record; all None but the budget where it has no curve."""
     curves = record.curves()
-    if "val/loss" not in curves or record.facts.metric not in curves:
+    if record.facts.metric not in curves:
         return Convergence(None, None, None, None, None, None, budget=record.facts.budget)
     return convergence(
         curves["step"],
         curves[record.facts.metric],
-        curves["val/loss"],
+        curves.get("val/loss", np.empty(0)),
         higher_is_better=record.facts.higher_is_better,
         target=target,
         chance=record.facts.chance,
@@ -313,22 +321,43 @@ def learned(record: Record) -> bool:
 def open_sweep(folder: Path) -> Sweep:
     """Return the sweep that was called last in ``folder``, from what it left there.
 
-    Without a ``sweep.json``, of all records, with every setting that differs between them as a factor; with the arm
-    as the one factor where settings do not tell all arms apart. Raises ``RecordError`` where there is no record.
+    Without a ``sweep.json``, or with one that does not tell its arms apart, of all records, with every setting that
+    differs between them as a factor; with the arm as the one factor where settings do not tell all arms apart. Raises
+    ``RecordError`` where there is no record.
     """
-    records, problems = find(folder)
-    if not records:
+    found, problems = find(folder)
+    if not found:
         raise RecordError(problems[0] if problems else f"{folder} has no records of runs.")
-    facts = SweepFacts.load(folder)
-    if facts is None:
-        keys = dict.fromkeys(key for record in records for key in record.facts.settings)
-        factors = [key for key in keys if len({str(record.facts.settings.get(key)) for record in records}) > 1]
-        told = {tuple(str(record.facts.settings.get(key)) for key in factors) for record in records}
-        if len(told) < len({record.facts.arm_hash for record in records}):
-            factors = ["arm"]  # of two versions of an option, say
-        return Sweep(folder.name, folder, records, factors)
-    order = {arm: number for number, arm in enumerate(facts.arms)}
-    own = [record for record in records if record.facts.arm_hash in order and record.facts.seed in facts.seeds]
-    own.sort(key=lambda record: (order[record.facts.arm_hash], facts.seeds.index(record.facts.seed)))
-    labels = dict(zip(facts.arms, facts.labels, strict=False))  # of old there were none
-    return Sweep(folder.name, folder, own or records, list(facts.factors), facts.target, labels, facts=facts)
+    records = list({(record.facts.arm_hash, record.facts.seed): record for record in reversed(found)}.values())[::-1]
+    if len(records) < len(found):
+        _warn(f"{folder} has {len(found) - len(records)} runs twice, with the same arm and seed: the first is taken.")
+    name, facts = clean(folder.name), SweepFacts.load(folder)
+    if facts is not None:
+        order = {arm: number for number, arm in enumerate(facts.arms)}
+        own = [record for record in records if record.facts.arm_hash in order and record.facts.seed in facts.seeds]
+        own.sort(key=lambda record: (order[record.facts.arm_hash], facts.seeds.index(record.facts.seed)))
+        labels = dict(zip(facts.arms, facts.labels, strict=False))  # of old there were none
+        if all(facts.factors.values()) and _told_apart(own or records, list(facts.factors)):
+            return Sweep(name, folder, own or records, list(facts.factors), facts.target, labels, facts=facts)
+        _warn(f"{folder / 'sweep.json'} does not tell the arms apart that are there, and is left out.")
+    keys = dict.fromkeys(key for record in records for key in record.facts.settings if key not in COLUMNS)
+    factors = [key for key in keys if len({str(record.facts.settings.get(key)) for record in records}) > 1]
+    if not _told_apart(records, factors):
+        factors = ["arm"]  # of two versions of an option, say
+    return Sweep(name, folder, records, factors)
+
+
+def _told_apart(records: Sequence[Record], factors: Sequence[str]) -> bool:
+    """Whether no two arms have the same levels, the one of a sweep without factors included."""
+    if "arm" in factors:
+        return True
+    defaults = {"init_from": "null", "init_head": InitHead.scratch.name}
+    arms = {
+        record.facts.arm_hash: tuple(label((defaults | record.facts.settings).get(key)) for key in factors)
+        for record in records
+    }
+    return not COLUMNS & {*factors} and len(set(arms.values())) == len(arms)
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, DamageWarning, stacklevel=3)

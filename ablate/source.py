@@ -6,13 +6,13 @@ identity. Nothing here reads weights.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.designs.apart import is_apart
 from ablate.errors import ConfigError
+from ablate.shapes import read_json
 
 _REFERENCE = re.compile(r"([0-9a-f]{8})(?:/seed=(\d+))?")
 _LISTED = 8
@@ -99,7 +99,7 @@ def _runs(arm: Path) -> list[Path]:
 
 def _has_finished(run: Path) -> bool:
     try:
-        return bool(json.loads((run / "record.json").read_text(encoding="utf-8"))["status"] == "finished")
+        return bool(read_json(run / "record.json")["status"] == "finished")
     except (OSError, ValueError, TypeError, KeyError):
         return False
 
@@ -107,7 +107,7 @@ def _has_finished(run: Path) -> bool:
 def _identity(run: Path) -> tuple[str, int]:
     """Return the arm's hash and the seed that the record in ``run`` holds."""
     try:
-        content = json.loads((run / "record.json").read_text(encoding="utf-8"))
+        content = read_json(run / "record.json")
         return str(content["arm_hash"]), int(content["seed"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"init_from: {run / 'record.json'} cannot be read as a run's record.") from error

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import socket
 import warnings
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ablate.atomic import write_atomically
 from ablate.designs.apart import is_apart
@@ -19,8 +19,7 @@ from ablate.designs.calibration import AUTO, Calibrated
 from ablate.designs.step import Step
 from ablate.errors import DamageWarning
 from ablate.lock import exists
-
-T = TypeVar("T")
+from ablate.shapes import read_json, shaped
 
 
 @dataclass
@@ -88,19 +87,11 @@ class SweepFacts:
         if not path.is_file():
             return None
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            facts = _known(cls, content)
-            facts.tuned = [_known(Tuned, tuned) for tuned in content.get("tuned", [])]
-            facts.path = [_known(Step, step) for step in content.get("path", [])]
-            facts.target = AUTO if facts.target is None else facts.target  # as it was once written
-            runs = content.get("calibration", {})
-            runs.setdefault("learned", [True] * len(runs.get("best", [])))  # which was once not asked
-            facts.calibration = _known(Calibrated, runs)
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            why = str(error) if isinstance(error, OSError | ValueError) else "it is not what ablate wrote"
+            facts = shaped(_of_old(read_json(path)), cls)
+        except (OSError, ValueError) as error:
             warnings.warn(
-                f"{path} cannot be read: {why}. What it says of the sweep, its order, tuning and calibration, is left "
-                "out; the command that trained it writes it anew.",
+                f"{path} cannot be read: {error}. What it says of the sweep, its order, tuning and calibration, is "
+                "left out; the command that trained it writes it anew.",
                 DamageWarning,
                 stacklevel=2,
             )
@@ -120,7 +111,12 @@ def sweep_folders(root: Path) -> list[Path]:
     return [folder for folder in found if not is_apart(folder.name)]
 
 
-def _known(of: type[T], content: dict[str, Any]) -> T:
-    """Return an object of what is known of its fields."""
-    names = {one.name for one in fields(of)}  # type: ignore[arg-type]
-    return of(**{name: value for name, value in content.items() if name in names})
+def _of_old(content: Any) -> Any:
+    """Return what earlier versions wrote as this one writes it."""
+    if isinstance(content, dict):
+        if content.get("target", AUTO) is None:
+            content["target"] = AUTO
+        runs = content.get("calibration")
+        if isinstance(runs, dict) and isinstance(best := runs.get("best", []), list):
+            runs.setdefault("learned", [True] * len(best))  # which was once not asked
+    return content

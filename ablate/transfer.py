@@ -126,6 +126,8 @@ def source_record(config: Config) -> Record:
     assert source is not None
     record = read(source.run(config.seed))
     where = f"init_from={source.reference}: the run {record.folder}"
+    if record.facts.imported is not None:
+        raise ConfigError(f"{where} was imported, and its weights were not.")
     if record.status is not Status.finished:
         raise ConfigError(f"{where} is {record.status}: only a finished run has weights to start from.")
     if not record.checkpoint.is_file():

@@ -56,8 +56,8 @@ def test_what_a_later_version_adds_is_left_out_and_the_rest_read(tmp_path: Path)
     ("change", "why"),
     [
         (lambda content: content["calibration"]["learned"].pop(), "2, 2 and 1"),
-        (lambda content: content["tuned"][0].pop("chosen"), "not what ablate wrote"),
-        (lambda content: content.update(calibration=[1]), "not what ablate wrote"),
+        (lambda content: content["tuned"][0].pop("chosen"), "tuned: it lacks chosen"),
+        (lambda content: content.update(calibration=[1]), "calibration: it is no object"),
     ],
 )
 def test_a_file_that_cannot_be_understood_is_named(

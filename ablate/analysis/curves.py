@@ -73,6 +73,7 @@ def bands(
     steps, _, values = _wide(of, run, len(first))
     if np.isnan(values).any():
         values = pd.DataFrame(values, index=steps).interpolate(method="index", limit_area="inside").to_numpy()
+    values = np.where(np.isfinite(values), values, np.nan)  # what is infinite has no mean
     table = tabulate(first, factors, seed)
     parts = []
     for factor in table.factors:

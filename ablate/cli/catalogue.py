@@ -13,10 +13,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ablate.cli.catalogue_data import document, type_of
 from ablate.composition import defaults
 from ablate.config import Config, TrainerConfig
 from ablate.discovery import BUILTIN
 from ablate.errors import ConfigError
+from ablate.json_text import json_text
 from ablate.registry import Option, registry
 from ablate.report.style import console, level_text
 from ablate.sweep_settings import SweepSettings
@@ -31,11 +33,13 @@ _USAGE = """\
   python -m ablate plugins \\[KIND | KIND=OPTION]    what can be chosen, with parameters and defaults
   python -m ablate summary norm=bn opt=sgd         what that network costs and sees; -m: every arm
   python -m ablate doctor opt.lr=0.1               why does it not converge? \\[--json]
-  python -m ablate runs \\[NAME]                     what has been run
+  python -m ablate runs \\[NAME]                     what has been run \\[--json, as most verbs]
   python -m ablate report \\[NAME]                   what it has shown: effects with intervals, a page, data
   python -m ablate compare A B …                   arms, runs or sweeps side by side \\[--json] \\[--html FILE]
+  python -m ablate import tb|csv|mlflow PATH       runs of other programs as records: report, compare \\[--factor …]
   python -m ablate rerun FOLDER                    a run again, from its record: the same to the bit?
   python -m ablate new plugin NAME --kind norm     a plugin of your own, to begin with
+  python -m ablate completion bash|zsh|fish        what your shell completes: eval "$(ablate completion bash)"
   python -m ablate --plugin FILE …                 with the options of a Python file (or ABLATE_PLUGINS)
 """
 
@@ -73,6 +77,7 @@ def _plain_settings() -> list[tuple[str, str, str]]:
         "name": "folder of the sweep; by default <data>-<model>",
         "label": "what the arm's folder is called; by default the settings given",
         "output_dir": "where the folders of sweeps are",
+        "logger": "who is told of the curves: tensorboard,csv and any of mlflow, wandb, aim",
         "target": "validation metric for 'steps to target': a number, reached (by every arm), or auto: by calibration",
         "calibration": "runs of the baseline, not reported, that set target=auto; by default 5 from 5 seeds on",
         "design": "full, ofat, loo, fractional or path: which of all combinations are trained",
@@ -94,13 +99,21 @@ def _plain_settings() -> list[tuple[str, str, str]]:
 
 
 def plugins(arguments: Sequence[str] = ()) -> None:
-    """Print every option, those of one kind, or one in full: ``plugins``, ``plugins norm``, ``plugins norm=bn``."""
+    """Print every option, those of one kind, or one in full: ``plugins``, ``plugins norm``, ``plugins norm=bn``; with
+    ``--json`` as data.
+    """
+    as_data = "--json" in arguments
+    arguments = [argument for argument in arguments if argument != "--json"]
     for argument in arguments:
         kind, _, name = argument.partition("=")
         if kind not in KINDS:
             meant = [f"{k}={kind}" for k in KINDS if kind in registry().options(k)]
             hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
             raise ConfigError(f"plugins {argument}: there is no kind '{kind}'.{hint} Kinds: {', '.join(KINDS)}.")
+    if as_data:
+        asked = [(kind, name) for kind, _, name in (argument.partition("=") for argument in arguments)]
+        print(json_text(document(asked)), end="")
+        return
     for argument in arguments:
         kind, _, name = argument.partition("=")
         if name:
@@ -176,12 +189,8 @@ def _default_text(field: dataclasses.Field[Any]) -> str:
 
 def _type_text(cls: type, name: str) -> str:
     """Return a parameter's type, or the choices of an Enum."""
-    annotation = inspect.get_annotations(_owner(cls, name)).get(name)
-    home = inspect.getmodule(_owner(cls, name))
-    resolved = annotation if isinstance(annotation, type) else vars(home).get(str(annotation))
-    if isinstance(resolved, type) and issubclass(resolved, Enum):
-        return " | ".join(member.name for member in resolved)
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    told, choices = type_of(cls, name)
+    return " | ".join(choices) if choices else told
 
 
 def _owner(cls: type, name: str) -> type:

@@ -36,7 +36,7 @@ def doctor(arguments: Sequence[str] = ()) -> int:
     with quiet(), process_state(config.trainer.threads):
         if as_data:
             findings = list(examine(config))
-            print(as_json(findings))
+            print(as_json(findings), end="")
         else:
             findings = print_findings(examine(config))
     return int(any(finding.verdict is Verdict.failed for finding in findings))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from ablate.engines import processes
 from ablate.errors import AblateError, ConfigError, did_you_mean
 from ablate.garbage import uncollected
 from ablate.registry import load_plugin
+from ablate.shapes import clean
 
 VERBS = {
     "help": "ablate.cli.catalogue",
@@ -25,8 +27,11 @@ VERBS = {
     "report": "ablate.cli.report",
     "compare": "ablate.cli.compare",
     "doctor": "ablate.cli.doctor",
+    "import": "ablate.cli.imports",
+    "completion": "ablate.cli.completion",
 }
-"""The module that holds each verb, as a function of the same name; imported when it is called."""
+"""The module that holds each verb, as a function of the same name (``import_``, as Python has the word); imported when
+it is called."""
 
 BAD_INPUT, SOME_FAILED, INTERRUPTED = 2, 1, 130
 
@@ -39,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AblateError as error:
         if "HYDRA_FULL_ERROR" in os.environ:
             raise
-        print(f"ablate: {error}", file=sys.stderr)
+        print(f"ablate: {clean(str(error))}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("ablate: interrupted; the same command trains what is missing.", file=sys.stderr)
@@ -72,8 +77,9 @@ def _dispatch(arguments: list[str]) -> int:
                 f"There is no verb '{first}'.{did_you_mean(first, VERBS)} "
                 f"Verbs: {', '.join(VERBS)}. Settings are written key=value, such as norm=bn."
             )
+        name = f"{first}_" if keyword.iskeyword(first) else first
         with uncollected():
-            verb = getattr(importlib.import_module(VERBS[first]), first)
+            verb = getattr(importlib.import_module(VERBS[first]), name)
         return verb(arguments[1:]) or 0
     if arguments and arguments[-1] == "summary":  # a network was described, and then the question occurred
         return _dispatch(["summary", *arguments[:-1]])

@@ -28,6 +28,7 @@ def report(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("sweeps", nargs="*")
     parser.add_argument("--format", choices=FORMATS)
+    parser.add_argument("--json", dest="format", action="store_const", const="json")
     parser.add_argument("--watch", action="store_true")
     try:
         asked, unknown = parser.parse_known_args(list(arguments))
@@ -37,7 +38,7 @@ def report(arguments: Sequence[str] = ()) -> None:
     if wrong := [*unknown, *(a for a in asked.sweeps if "=" in a and a not in options and not Path(a).is_dir())]:
         raise ConfigError(
             f"report {wrong[0]}: this is neither a sweep nor a flag. report NAME or FOLDER, --format "
-            f"{'|'.join(FORMATS)}, --watch, output_dir=FOLDER."
+            f"{'|'.join(FORMATS)}, --json, --watch, output_dir=FOLDER."
         )
     root = Path(options[-1].partition("=")[2] if options else Config.output_dir)
     names = [name for name in asked.sweeps if name not in options]

@@ -32,6 +32,11 @@ def rerun(arguments: Sequence[str] = ()) -> int:
             "'outputs/digits-mlp/norm=bn-3fa9c1d2/seed=0' [--keep FOLDER]."
         )
     record = read(Path(said.folder[0]).absolute())
+    if (imported := record.facts.imported) is not None:
+        raise ConfigError(
+            f"{said.folder[0]} was imported from {imported['source']}: ablate did not train it, and can neither rerun "
+            "nor resume it."
+        )
     if not record.status.done:
         alone = (
             f" To train it: {command(record.facts.overrides, record.facts.plugins)}" if record.facts.overrides else ""

@@ -13,16 +13,18 @@ from rich.table import Table
 from ablate.analysis.naming import names
 from ablate.config import Config
 from ablate.errors import ConfigError, did_you_mean
+from ablate.json_text import json_text
 from ablate.record import Record, find
+from ablate.report.listing import document
 from ablate.report.style import console, number_text
 from ablate.results import summary
 
 
 def runs(arguments: Sequence[str] = ()) -> None:
-    """Print every run under ``outputs``, or those of the sweeps named."""
+    """Print every run under ``outputs``, or those of the sweeps named; with ``--json`` as data."""
     options = [a for a in arguments if a.startswith("output_dir=")]
     root = Path(options[-1].partition("=")[2] if options else Config.output_dir)
-    wanted = [a.removeprefix(f"{root}/").rstrip("/") for a in arguments if a not in options]
+    wanted = [a.removeprefix(f"{root}/").rstrip("/") for a in arguments if a not in options and a != "--json"]
     known = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     if options and not root.is_dir():
         raise ConfigError(f"There is no folder {root}: output_dir is where runs have been written.")
@@ -32,6 +34,9 @@ def runs(arguments: Sequence[str] = ()) -> None:
                 f"There is no sweep '{name}' in {root}.{did_you_mean(name, known)} "
                 f"Sweeps there: {', '.join(known) or 'none'}."
             )
+    if "--json" in arguments:
+        print(json_text(document([root / name for name in wanted or known], root)), end="")
+        return
     out = console()
     for name in wanted or known:
         _print_runs(root / name)
@@ -50,7 +55,9 @@ def _print_runs(folder: Path) -> None:
         pad_edge=False,
     )
     transferred = any(record.facts.transfer for record in records)
-    for head in ("arm", "hash", "seed", "status", "metric", "best", "final", "seconds", *["loaded"] * transferred):
+    imported = any(record.facts.imported for record in records)
+    columns = [*["loaded"] * transferred, *["imported"] * imported]
+    for head in ("arm", "hash", "seed", "status", "metric", "best", "final", "seconds", *columns):
         table.add_column(
             head, overflow="fold", justify="right" if head in ("seed", "best", "final", "seconds") else "left"
         )
@@ -66,6 +73,7 @@ def _print_runs(folder: Path) -> None:
             number_text(curve.final),
             number_text(facts.seconds, digits=1),
             *[_loaded(record)] * transferred,
+            *[escape(str((facts.imported or {}).get("from", "–")))] * imported,
         )
     if records:
         console().print(table)

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablate import composition, override_checks, overrides
+from ablate import composition, override_checks, overrides, search_space
 from ablate.errors import ConfigError
+from ablate.search_space import SWEEPER
+
+_HYDRA = re.compile(r"[+~]*hydra[./=]")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class CommandLine:
     def needs_workers(self) -> bool:
         """Whether worker processes are going to train, if there is anything to train."""
         elsewhere = any(setting.startswith("hydra/launcher=") for setting in self.hydra)
-        here = {"workers=0", "dry_run=true"} & {*self.settings}
+        here = {"workers=0", "dry_run=true", SWEEPER} & {*self.settings, *self.hydra}
         return self.sweep and not (self.answered or elsewhere or here)
 
     @property
@@ -72,15 +75,21 @@ def parse(arguments: Sequence[str]) -> CommandLine:
     dashed = [argument for argument in rest if argument.startswith("-")]
     if wrong := [a for a in dashed if re.split("[=.]", a.lstrip("-"))[0] in overrides.SETTINGS]:
         raise ConfigError(f"{wrong[0]}: settings are written without dashes, as in norm=bn.")
-    if any(argument.startswith("hydra/sweeper=") for argument in settings):
-        raise ConfigError("hydra/sweeper: the sweeper is ablate's own, which resumes and reports; leave it out.")
+    search = SWEEPER in settings
+    if any(argument.startswith("hydra/sweeper=") for argument in settings if argument != SWEEPER):
+        raise ConfigError(
+            "hydra/sweeper: the sweeper is ablate's own, which resumes and reports; leave it out, or search with "
+            f"{SWEEPER}."
+        )
+    if search and not flags.multirun:
+        raise ConfigError(f"{SWEEPER} searches over several runs: add -m.")
     if flags.config_name or flags.config_path:
         raise ConfigError(
             "--config-name and --config-path would replace ablate's own configuration. Put presets as groups of YAML "
             "files into a folder, --config-dir FOLDER, and choose one with +group=name."
         )
     others = tuple(argument for argument in arguments if argument not in settings)
-    hydra = tuple(setting for setting in settings if re.match(r"[+~]*hydra[./=]", setting))
+    hydra = tuple(setting for setting in settings if _HYDRA.match(setting))
     own = tuple(overrides.quoted([setting for setting in settings if setting not in hydra]))
     answered = flags.shell_completion or flags.hydra_help or flags.info or flags.cfg is not None
     return CommandLine(
@@ -92,10 +101,12 @@ def check(command: CommandLine) -> None:
     """Raise ``ConfigError`` for settings that cannot be meant: Hydra's own errors name no choices and no way out."""
     if command.completed:
         return
-    flags = {*command.flags}
+    given = [argument for argument in command.arguments if argument not in {*command.flags}]
+    if SWEEPER in given:
+        _, given = search_space.split([setting for setting in given if not _HYDRA.match(setting)])
     with composition.config_loader() as loader:
         presets = set(composition.presets(loader))
-        parsed = overrides.parse([a for a in command.arguments if a not in flags], loader)
+        parsed = overrides.parse(given, loader)
     if command.config_dir and (folder := Path(command.config_dir)).is_dir():
         presets |= {entry.name for entry in folder.iterdir() if entry.is_dir()}
     override_checks.check(parsed, sweep=command.sweep, defaults=composition.defaults(), presets=presets)

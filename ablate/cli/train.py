@@ -23,13 +23,14 @@ from ablate.report.terminal import print_sweep
 from ablate.sweeps.launchers import LocalLauncher
 from ablate.sweeps.plan import make_plan
 from ablate.sweeps.ray_launcher import RayLauncher
+from ablate.sweeps.search import OptunaSweeper
 from ablate.sweeps.sweeper import AblateSweeper, Request
 
 
 def train(command: CommandLine) -> int:
     """Train a run or, with ``-m``, a sweep, and print the results; return 1 if a run did not finish."""
     composition.install()
-    for plugin in (AblateSweeper, LocalLauncher, RayLauncher):
+    for plugin in (AblateSweeper, OptunaSweeper, LocalLauncher, RayLauncher):
         Plugins.instance().register(plugin)
     if (warning := registry().warning()) and not command.answered:
         print(f"ablate: warning: {warning}", file=sys.stderr)

@@ -58,11 +58,15 @@ class Chart(Figure):
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw within our settings, whatever the caller's are; letters that no font has are boxes, not warnings."""
+    """Draw within our settings, whatever the caller's are.
+
+    Letters that no font has are boxes, and names too long for a figure leave it, without a warning.
+    """
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        for what in ("Glyph .* missing from font", "constrained_layout not applied"):
+            warnings.filterwarnings("ignore", message=what)
         yield
 
 

@@ -53,7 +53,7 @@ def write_board(
     for name, points in zip(folders, lines.values(), strict=True):
         events.write_events(folder / name, points, SUFFIX)
     for old in folder.glob(f"*/events.out.tfevents.*{SUFFIX}"):
-        if old.parent.name not in folders:
+        if old.parent.name not in folders and not old.parent.is_symlink():
             old.unlink()
             with contextlib.suppress(OSError):  # something else may be in it
                 old.parent.rmdir()

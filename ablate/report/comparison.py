@@ -5,7 +5,6 @@ The schema of the data is in docs/report.md; a change that a reader would notice
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -24,6 +23,7 @@ from ablate.analysis.unpaired import Unpaired
 from ablate.comparison import Comparison
 from ablate.figures.curves import curves as curve_plot
 from ablate.figures.effects import effects as effect_plot
+from ablate.json_text import json_text
 from ablate.report.charts import curve_charts, effect_charts
 from ablate.report.comparison_sheets import (
     contrasts_sheet,
@@ -217,7 +217,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
 
 def to_json(comparison: Comparison) -> str:
     """Return the comparison as JSON."""
-    return json.dumps(document(comparison), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return json_text(document(comparison))
 
 
 def _unpaired(one: Unpaired) -> dict[str, Any]:

@@ -82,6 +82,8 @@ class Content:
     layers: Sequence[Examined]
     """The arms whose layers were measured, and what is wrong in them."""
     failures: Sequence[Failure]
+    imported: Sequence[Mapping[str, str]]
+    """Where runs are from that ablate did not train: ``from`` which tracker, and its ``source``."""
     warnings: Sequence[str]
     commands: Sequence[str]
     """What was typed: the command that gives this report first, then those that its runs were trained by before."""
@@ -146,10 +148,17 @@ def content_of(sweep: Sweep) -> Content:
         arms=_arms(sweep, frame),
         layers=examined(sweep),
         failures=[one for record in sweep.records if (one := _failure(sweep, record)) is not None],
+        imported=_imported(sweep),
         warnings=list(dict.fromkeys(warning for record in sweep.records for warning in record.facts.warnings)),
         commands=list(dict.fromkeys(one for one in typed if one)),
         versions=dict(sorted({k: v for record in sweep.records for k, v in record.facts.versions.items()}.items())),
     )
+
+
+def _imported(sweep: Sweep) -> list[dict[str, str]]:
+    said = [record.facts.imported for record in sweep.records if record.facts.imported]
+    places = dict.fromkeys((one.get("from", ""), one.get("source", "")) for one in said)
+    return [{"from": tracker, "source": source} for tracker, source in places]
 
 
 def _levels(frame: pd.DataFrame, factor: str) -> list[str]:

@@ -5,7 +5,6 @@ The schema of ``report.json`` is in docs/report.md; a change that a reader would
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, is_dataclass
 from enum import Enum
@@ -18,6 +17,7 @@ import pandas as pd
 from ablate.analysis import Contrast, Divergence, Interaction, Metric, Paired, Share
 from ablate.analysis.table import is_absent, label
 from ablate.atomic import atomic, write_atomically
+from ablate.json_text import json_text
 from ablate.report.content import Arm, Content
 from ablate.report.ills import compared
 from ablate.report.plain import csv_table
@@ -68,6 +68,7 @@ def document(content: Content) -> dict[str, Any]:
             "failures": content.failures,
             "tuned": content.facts.tuned,
             "path": content.facts.path,
+            "imported": content.imported,
             "warnings": content.warnings,
             "commands": content.commands,
             "versions": content.versions,
@@ -78,7 +79,7 @@ def document(content: Content) -> dict[str, Any]:
 
 def to_json(content: Content) -> str:
     """Return the report as JSON."""
-    return json.dumps(document(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return json_text(document(content))
 
 
 def to_csv(content: Content) -> str:

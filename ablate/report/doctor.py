@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ablate.doctor.finding import Finding, Verdict
+from ablate.json_text import json_text
 from ablate.report.style import console
 
 _SYMBOLS = {
@@ -44,4 +44,4 @@ def _print_line(out: Console, finding: Finding) -> None:
 
 def as_json(findings: Iterable[Finding]) -> str:
     """Return the findings as a list of objects: item, looked_at, verdict, figure, way_out."""
-    return json.dumps([vars(f) | {"verdict": f.verdict.value} for f in findings], indent=2, ensure_ascii=False)
+    return json_text([vars(f) | {"verdict": f.verdict.value} for f in findings])

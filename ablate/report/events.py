@@ -23,7 +23,12 @@ from ablate.atomic import atomic
 
 
 def write_events(folder: Path, summaries: Iterable[Summary | tuple[int, Summary]], suffix: str) -> None:
-    """Write an event file, in place of older ones with this ``suffix``; a summary may come with a step."""
+    """Write an event file, in place of older ones with this ``suffix``; a summary may come with a step.
+
+    A link is replaced by a folder: what is written stays where the records are.
+    """
+    if folder.is_symlink():
+        folder.unlink()
     now = time.time()
     path = folder / f"events.out.tfevents.{int(now)}{suffix}"
     with atomic(path) as temporary, temporary.open("wb") as file:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from rich.console import Console
+from rich.text import Text
+
+from ablate.shapes import clean
 
 WIDTH = 100
 
 
+class _Console(Console):
+    """Prints no sign that steers a terminal but its own: names of files may have some."""
+
+    def render_str(self, text: str, **given: Any) -> Text:
+        """Return the text with its colours."""
+        return super().render_str(clean(text), **given)
+
+
 def console() -> Console:
     """Return a console on standard output: at most 100 columns, colours only in a terminal."""
-    plain = Console(highlight=False)
-    return plain if plain.is_terminal and plain.width <= WIDTH else Console(highlight=False, width=WIDTH)
+    plain = _Console(highlight=False)
+    return plain if plain.is_terminal and plain.width <= WIDTH else _Console(highlight=False, width=WIDTH)
 
 
 def level_text(level: object) -> str:

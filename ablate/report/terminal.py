@@ -88,6 +88,9 @@ def print_sweep(sweep: Sweep) -> None:
         out.print()
         out.print(escape(shared))
     out.print(arms_table(sweep))
+    if any(record.facts.imported for record in sweep.records):
+        for note in sweep.facts.notes:
+            out.print(f"[yellow]{escape(note)}.[/]")
     for line in _legend(sweep):
         out.print(line)
     if sweep.factors and len({record.facts.seed for record in sweep.records}) > 1:
@@ -180,11 +183,13 @@ def _legend(sweep: Sweep) -> list[str]:
         return []
     best = f"Best {sweep.metric} first. " if len(sweep.records) > 1 else ""
     said = escape(target.sentence(sweep.metric, sweep.higher_is_better))
-    lines = [f"{best}{said} Steps are optimizer steps."]
+    imported = any(record.facts.imported for record in sweep.records)
+    lines = [f"{best}{said} Steps are {'those that were logged' if imported else 'optimizer steps'}."]
     frame = sweep.frame()
     if len(frame) > 1 and frame["steps_to_target"].isna().groupby(frame["arm_hash"]).nunique().gt(1).any():
         lines.append("≥: only so many of the runs reached the target; the others count with all their steps.")
-    if len(sweep.records) == len({r.facts.arm_hash for r in sweep.records}) > 1:
+    alone = len(sweep.records) == len({r.facts.arm_hash for r in sweep.records}) > 1
+    if alone and not imported:
         lines.append('One seed an arm: differences may be chance. For ten, add "seed=range(0,10)".')
     return lines
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from ablate.analysis.naming import names
 from ablate.atomic import check_writable
 from ablate.composition import config_loader
+from ablate.config import TRACKERS, Config
 from ablate.engines import processes
 from ablate.engines.engine import Engine
 from ablate.engines.local import engine_for
@@ -29,6 +30,7 @@ from ablate.sweep_facts import SweepFacts
 from ablate.sweeps.plan import Plan, make_plan
 from ablate.sweeps.preview import preview
 from ablate.sweeps.rounds import Round, Rounds, labels_of, unfinished
+from ablate.training.trackers import prepare, send_report
 
 
 def sweep(arguments: Sequence[str] = ()) -> Sweep:
@@ -120,6 +122,7 @@ def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> None:
         quiet=settings.quiet,
         fail_fast=settings.fail_fast,
     )
+    prepare(run.config for run in missing)
     with watch:
         if missing:
             engine.train(missing, watch, stop)
@@ -135,5 +138,23 @@ def finish(rounds: Rounds) -> Sweep:
         results.facts.target_used = dataclasses.asdict(results.target())
         results.facts.save(results.folder)
     records, _ = find(results.folder)
-    write_hparams(records, results.factors)
+    config = rounds.plan.arms[0].config
+    if "tensorboard" in config.logger:
+        write_hparams(records, results.factors)
+    if results.factors and set(config.logger) & set(TRACKERS) and any(record.is_done for record in results.records):
+        _send(results, config)
     return results
+
+
+def _send(results: Sweep, config: Config) -> None:
+    """Hand the report to trackers; one that does not take it costs nobody the results."""
+    # here: statistics and charts take seconds to import, and few hand a report on
+    from ablate.report.content import content_of
+    from ablate.report.faces import to_markdown, write_report
+
+    content = content_of(results)
+    files = [path for path in write_report(content) if path.is_file()]
+    try:
+        send_report(config, files, to_markdown(content))
+    except ConfigError as error:
+        warnings.warn(f"The report was not handed on: {error}", stacklevel=2)

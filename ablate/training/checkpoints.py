@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning.pytorch as pl
@@ -127,10 +128,14 @@ def load(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             if broken := archive.testzip():  # torch.load does not compare checksums
                 raise CheckpointError(f"its part {broken} is damaged")
-        # Not weights_only: this machine wrote the file, and an optimizer may keep any object in its state.
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (CheckpointError, FileNotFoundError):
         raise
+    except UnpicklingError as error:
+        raise CheckpointError(
+            "it holds more than tensors and plain data, which could run code; for what an optimizer of yours keeps "
+            "there is torch.serialization.add_safe_globals"
+        ) from error
     except Exception as error:  # unpickling fails in as many ways as a file can be broken
         raise CheckpointError(f"{type(error).__name__}: {error}".splitlines()[0]) from error
     return content

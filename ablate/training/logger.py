@@ -103,10 +103,12 @@ class EventLogger(TensorBoardLogger):
 
     All scalars of a step are one event. The file is open only while one is written, and no thread waits for the next,
     as torch's writer has it: that one, ``experiment``, is made when somebody asks for it, an image to show for one.
+    A ``silent`` one writes no events.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, silent: bool = False) -> None:
         super().__init__(save_dir=folder, name="", version="", default_hp_metric=False)
+        self.silent = silent
         self._file: Path | None = None
         self._waiting: list[Event] = []
         self._pace = Pace()
@@ -133,6 +135,8 @@ class EventLogger(TensorBoardLogger):
     @rank_zero_only
     def add(self, scalars: Mapping[str, float], step: int) -> None:
         """Add the event of a step."""
+        if self.silent:
+            return
         values = [Summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]
         self._waiting.append(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
 

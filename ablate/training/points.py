@@ -56,7 +56,10 @@ def test(trainer: pl.Trainer, module: AblationModule, batches: Batches) -> dict[
         for number, batch in enumerate(batches):
             chunks.resume.end_if_asked()
             module.test_step(batch, number)
-        return {f"test/{name}": float(value) for name, value in module.test_metrics.compute().items()}
+        found = {f"test/{name}": float(value) for name, value in module.test_metrics.compute().items()}
+    for logger in trainer.loggers:
+        logger.log_metrics(found, trainer.global_step)
+    return found
 
 
 def _others(trainer: pl.Trainer) -> list[Callback]:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
 from ablate.accounting.layers import account
@@ -35,6 +36,7 @@ from ablate.training.machine import machine
 from ablate.training.process import process_state, quiet
 from ablate.training.ranks import Ranks, together
 from ablate.training.resume import Resume
+from ablate.training.trackers import tracked
 
 EVALUATION_BATCH = 1024  # evaluation needs no gradients: larger batches, fewer calls
 
@@ -80,8 +82,9 @@ def run(
                 quiet(),
                 process_state(config.trainer.threads),
                 together(config, saved) as ranks,
+                tracked(config, record.facts) as others,
             ):
-                train(record, config, stop, clock, saved, ranks, company)
+                train(record, config, stop, clock, saved, ranks, company, others)
     if own and stop.requested:  # too late for the run, but whoever asked meant all that follows too
         raise KeyboardInterrupt
     return record
@@ -95,6 +98,7 @@ def train(
     saved: Saved | None,
     ranks: Ranks | None = None,
     company: Company | None = None,
+    others: Sequence[Logger] = (),
 ) -> None:
     """Train the network and test its best weights, each of ``ranks`` on its share; the facts are left in ``record``."""
     facts = record.facts
@@ -115,10 +119,11 @@ def train(
     if ranks:
         for batches in (train, val, test):
             batches.share(ranks.rank, ranks.world)
-    loggers = CurveLogger(record.folder, record.check_held), EventLogger(record.folder)
+    events = EventLogger(record.folder, silent="tensorboard" not in config.logger)
+    loggers = CurveLogger(record.folder, record.check_held), events
     layers = LayerLog(record.folder, loggers[1], record.check_held)
     resume = Resume(record, config.trainer.checkpoint_seconds, stop, clock, saved, *loggers, layers)
-    trainer = _trainer(config, record, train, val, module, resume, ranks, company)
+    trainer = _trainer(config, record, train, val, module, resume, ranks, company, others)
     if saved and saved.ended:
         resume.restore_curves(saved.rows, saved.layers)
         module.diverged, step = saved.diverged, saved.step
@@ -127,8 +132,7 @@ def train(
         trainer.precision_plugin.convert_module(
             module
         )  # Lightning does it after loading what was kept, and so rounds it
-        # Not weights_only: this process wrote the file, and an optimizer may keep any object in its state.
-        trainer.fit(module, train, val, ckpt_path=saved.path if saved else None, weights_only=False)
+        trainer.fit(module, train, val, ckpt_path=saved.path if saved else None, weights_only=True)
         step = trainer.global_step
         facts.optimizer_state_bytes = sum(map(state_bytes, trainer.optimizers))
         resume.save_end(trainer, optimizer_state_bytes=facts.optimizer_state_bytes)
@@ -176,6 +180,7 @@ def _trainer(
     resume: Resume,
     ranks: Ranks | None,
     company: Company | None,
+    others: Sequence[Logger],
 ) -> pl.Trainer:
     """Return Lightning's Trainer: curves at evenly spaced points, the best and the last weights kept."""
     t = config.trainer
@@ -203,7 +208,7 @@ def _trainer(
         accumulate_grad_batches=t.accumulate_grad_batches,
         gradient_clip_val=t.gradient_clip_val,
         deterministic="warn" if t.deterministic else False,
-        logger=[resume.curves, resume.events],
+        logger=[resume.curves, resume.events, *others],
         callbacks=[resume, *looks, checkpoint, *own],
         plugins=[WholeFiles(record.check_held), *([ranks] if ranks else [])],
         use_distributed_sampler=False,

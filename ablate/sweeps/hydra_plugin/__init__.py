@@ -14,6 +14,10 @@ def __getattr__(name: str) -> Any:
         from ablate.sweeps.sweeper import AblateSweeper
 
         return AblateSweeper
+    if name == "OptunaSweeper":
+        from ablate.sweeps.search import OptunaSweeper
+
+        return OptunaSweeper
     if name == "LocalLauncher":
         from ablate.sweeps.launchers import LocalLauncher
 
