@@ -13,6 +13,7 @@ from ablate.kit import Kit, initialize, weight_layers
 from ablate.module import AblationModule
 from ablate.registry import registry
 from ablate.techniques import Task
+from ablate.transplant import transplant
 
 BUILT = ("act", "norm", "reg", "pool", "model")
 """The kinds that have a part in building a network."""
@@ -29,11 +30,15 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
     ``dataset`` saves loading the data again where it is at hand. Raises ``ConfigError`` where model, loss and
     data do not fit together.
     """
+    refuse_code(config)
     dataset = dataset or prepare(config.data, config.seed)
     refuse_misfit(config)
+    replaced = None
     try:
         config.model.check(dataset.spec)
         model = config.model.build(kit_of(config), dataset.spec)
+        if config.model.foreign:
+            replaced = transplant(model, kit_of(config), dataset.spec)
     except AblateError:
         raise
     except (ValueError, RuntimeError) as error:
@@ -63,7 +68,7 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
         target_scale=dataset.target_scale,
         seed=config.seed,
     )
-    module.transfer = transferred
+    module.transfer, module.replaced = transferred, replaced
     if not module.automatic_optimization:
         refuse_automatic(config)
     return module
@@ -78,8 +83,25 @@ def _culprit(error: BaseException, config: Config) -> str | None:
     return None
 
 
+def refuse_code(config: Config) -> None:
+    """Raise ``ConfigError`` where a network is made by code that a setting names, and nobody has said that it may."""
+    if config.model.runs_code and not config.allow_code:
+        raise ConfigError(
+            f"model={config.choices()['model']} runs code: what its settings name is imported and called. If you know "
+            "it, add allow_code=true."
+        )
+
+
 def refuse_misfit(config: Config) -> None:
     """Raise ``ConfigError`` where loss, data or optimizer are not for what the network is trained for."""
+    keeping = [key for key, technique in config.techniques().items() if technique.keeps]
+    if keeping and not config.model.foreign:
+        options = registry().options("model").items()
+        foreign = ", ".join(name for name, option in options if getattr(option.cls, "foreign", False))
+        raise ConfigError(
+            f"{keeping[0].partition('.')[0]}=keep leaves what a network came with, and "
+            f"model={config.choices()['model']} is made of the options: choose one. keep is for model={foreign}."
+        )
     if config.opt.full_batch and config.data.batch_size != "all":
         raise ConfigError(
             f"opt={config.choices()['opt']} takes the gradient of the whole training split: add data.batch_size=all, "

@@ -103,7 +103,8 @@ class InitHead(Enum):
 class Config:
     """One run: the technique of each kind, the trainer, and the settings that are no part of its identity but the seed.
 
-    ``name`` is the sweep's folder, ``label`` the arm's. ``init_from`` names the run whose weights this one starts
+    ``name`` is the sweep's folder, ``label`` the arm's. ``allow_code`` is the word of whoever calls that code which a
+    setting names may run (model=import). ``init_from`` names the run whose weights this one starts
     from: its folder, an arm's folder or hash (each run then takes the run of its own seed), or ``<hash>/seed=<n>``.
     """
 
@@ -124,6 +125,7 @@ class Config:
     name: str | None = None
     label: str | None = None
     output_dir: str = "outputs"
+    allow_code: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
@@ -174,7 +176,7 @@ class Config:
         """Return every scientific setting by its key on the command line, the seed left out."""
         settings: dict[str, Any] = {**self.choices()}
         for key, technique in self.techniques().items():
-            settings |= {f"{key}.{name}": value for name, value in _plain(technique).items()}
+            settings |= _by_key(key, _plain(technique))
         if (source := self.source) is not None:  # by content, so that moved folders change nothing
             settings |= {"init_from": source.reference, "init_head": self.init_head.name}
         trainer = _plain(self.trainer)
@@ -182,7 +184,8 @@ class Config:
 
     def versions(self) -> dict[str, str]:
         """Return the version of every distribution whose options are used."""
-        return {name: version for o in self.options().values() for name, version in o.versions.items()}
+        found = {name: version for o in self.options().values() for name, version in o.versions.items()}
+        return found | {name: v for t in self.techniques().values() for name, v in t.versions().items()}
 
     @property
     def task(self) -> Task:
@@ -214,7 +217,7 @@ class Config:
         tree = {k: tree[k] for k in KINDS} | {"trainer": _plain(self.trainer)}
         if (source := self.source) is not None:
             tree |= {"init_from": source.reference, "init_head": self.init_head.name}
-        own = ("seed", "name", "label", "output_dir")
+        own = ("seed", "name", "label", "output_dir")  # what may run code is said by who calls, and not by a file
         return tree | {k: getattr(self, k) for k in own}
 
 
@@ -223,7 +226,7 @@ UNSCIENTIFIC_TRAINER = frozenset(
 )
 """Trainer settings that say where and how loudly to train, or what to look at, not what to train."""
 
-UNSCIENTIFIC = frozenset({"seed", "name", "label", "output_dir"})
+UNSCIENTIFIC = frozenset({"seed", "name", "label", "output_dir", "allow_code"})
 """Root settings that are not part of an arm."""
 
 
@@ -231,6 +234,14 @@ def is_scientific(key: str) -> bool:
     """Say whether the setting under dotted ``key`` is part of an arm's identity."""
     root, _, rest = key.partition(".")
     return root not in UNSCIENTIFIC and not (root == "trainer" and rest in UNSCIENTIFIC_TRAINER)
+
+
+def _by_key(key: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by their dotted keys; what a mapping holds has keys of its own."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= _by_key(f"{key}.{name}", value) if isinstance(value, Mapping) else {f"{key}.{name}": value}
+    return found
 
 
 def _plain(instance: Any) -> dict[str, Any]:

@@ -71,6 +71,8 @@ class Facts:
     parameters: int | None = None
     transfer: dict[str, Any] | None = None
     """What ``init_from`` loaded, what it did not and why."""
+    replaced: dict[str, Any] | None = None
+    """Of a network that somebody else wrote: which modules were replaced by what, and what could not be."""
     macs: int | None = None
     """Multiply-adds of one example."""
     optimizer_state_bytes: int | None = None

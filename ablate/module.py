@@ -33,6 +33,7 @@ from ablate.techniques import Criterion, DataSpec, Optimizer, Regularizer, Sched
 
 if TYPE_CHECKING:
     from ablate.transfer import Transfer
+    from ablate.transplant import Replacements
 
 
 @dataclass
@@ -76,6 +77,8 @@ class AblationModule(pl.LightningModule):
     """Settings that change the training, but no :meth:`outcome`; for the guard against false ablations."""
     transfer: Transfer | None = None
     """What the network took over from an earlier run."""
+    replaced: Replacements | None = None
+    """What of a network that somebody else wrote was replaced by the options."""
 
     def __init__(
         self,

@@ -62,6 +62,10 @@ class Technique:
         """
         return wrap(cls, target, doc, given)
 
+    def versions(self) -> Mapping[str, str]:
+        """Return the versions of what its runs depend on, beside the distribution that brought it."""
+        return {}
+
     def waives(self) -> Mapping[str, str]:
         """Return the contracts of ``ablate.testing`` that do not hold with these parameters, each with its reason."""
         return {}

@@ -73,6 +73,7 @@ def _plain_settings() -> list[tuple[str, str, str]]:
         "name": "folder of the sweep; by default <data>-<model>",
         "label": "what the arm's folder is called; by default the settings given",
         "output_dir": "where the folders of sweeps are",
+        "allow_code": "true: what model.target names may be imported and called (model=import)",
         "target": "validation metric for 'steps to target': a number, reached (by every arm), or auto: by calibration",
         "calibration": "runs of the baseline, not reported, that set target=auto; by default 5 from 5 seeds on",
         "design": "full, ofat, loo, fractional or path: which of all combinations are trained",

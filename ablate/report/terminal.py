@@ -38,16 +38,16 @@ STYLES = {
 }
 
 
-def introduce(warnings: Sequence[str] = (), notes: Sequence[str] = (), transfers: Sequence[str] = ()) -> None:
-    """Say what has to be known before a sweep is trained: what may be a mistake, what its design leaves open, whose
-    weights it begins with.
+def introduce(warnings: Sequence[str] = (), notes: Sequence[str] = (), changes: Sequence[str] = ()) -> None:
+    """Say what has to be known before a sweep is trained: what may be a mistake, what its design leaves open, what
+    is done to its networks beforehand.
     """
     out = console()
     for warning in warnings:
         out.print(f"[yellow]Warning:[/] {escape(warning)}")
     for note in notes:
         out.print(escape(f"{note}."), soft_wrap=True)
-    for text in transfers:
+    for text in changes:
         out.print(escape(text), soft_wrap=True)
 
 

@@ -28,12 +28,20 @@ class Prober:
         """Raise ``ConfigError`` if the network cannot be built or does not fit its data."""
         self._digest(config)
 
-    def transfer(self, config: Config) -> str:
-        """Say what the network takes over from an earlier run; nothing for one that starts from scratch."""
-        if config.source is None:
-            return ""
-        head = "" if config.init_head is InitHead.keep else f" init_head={config.init_head.name}"
-        return f"init_from={config.source.reference}{head}: {build(config, self._dataset(config)).transfer}"
+    def changed(self, config: Config) -> list[str]:
+        """Say what was done to the network before training: what it takes over from an earlier run, what was replaced.
+
+        Nothing for a network that is made of the options and starts from scratch.
+        """
+        if config.source is None and not config.model.foreign:
+            return []
+        module, said = build(config, self._dataset(config)), []
+        if module.replaced:
+            said.append(f"{config.label}:\n{module.replaced}")
+        if config.source is not None:
+            head = "" if config.init_head is InitHead.keep else f" init_head={config.init_head.name}"
+            said.append(f"init_from={config.source.reference}{head}: {module.transfer}")
+        return said
 
     def _dataset(self, config: Config) -> Dataset:
         key = f"{config.data}-{config.seed}"

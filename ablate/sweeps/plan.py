@@ -47,8 +47,8 @@ class Plan:
     composer: Composer
     settings: SweepSettings
     warnings: tuple[str, ...]
-    transfers: tuple[str, ...]
-    """What the arms take over from earlier runs, in words."""
+    changes: tuple[str, ...]
+    """What is done to the arms' networks before training: what they take over, what was replaced; in words."""
 
     @property
     def name(self) -> str:
@@ -122,7 +122,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
     refuse_idle_settings(arms, composer, prober)
     tuning = tuning_of(tuned, settings, of_sweep.tune_seeds or TUNING_SEEDS, arms, composer)
     baseline = next(arm for arm in arms if arm.levels == composer.meaning(arrangement.baseline))
-    said = dict.fromkeys(text for config in configs if (text := prober.transfer(config)))
+    said = dict.fromkeys(text for config in configs for text in prober.changed(config))
     return Plan(
         factors=composer.factors,
         seeds=seeds,
@@ -133,7 +133,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
         composer=composer,
         settings=of_sweep,
         warnings=tuple(dict.fromkeys(warnings)),
-        transfers=tuple(said),
+        changes=tuple(said),
     )
 
 

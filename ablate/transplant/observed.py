@@ -16,19 +16,18 @@ from torch.overrides import TorchFunctionMode
 
 EXAMPLES = 2
 
+_ACTIVATIONS = "relu relu_ relu6 leaky_relu elu elu_ selu celu gelu silu mish hardswish softplus prelu tanh"
+_NORMS = "batch_norm layer_norm group_norm instance_norm rms_norm local_response_norm"
+_POOLS = "max_pool avg_pool lp_pool adaptive_max_pool adaptive_avg_pool"
+_DROPOUTS = "dropout dropout_ dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout"
+
 FUNCTIONS = {
-    "act": frozenset(
-        "relu relu_ relu6 leaky_relu leaky_relu_ elu elu_ selu selu_ celu celu_ gelu silu mish hardswish softplus prelu "
-        "tanh".split()
-    ),
-    "norm": frozenset("batch_norm layer_norm group_norm instance_norm rms_norm local_response_norm".split()),
+    "act": frozenset(_ACTIVATIONS.split()),
+    "norm": frozenset(_NORMS.split()),
     "pool": frozenset(
-        f"{name}{dims}d{suffix}"
-        for name in ("max_pool", "avg_pool", "lp_pool", "adaptive_max_pool", "adaptive_avg_pool")
-        for dims in (1, 2, 3)
-        for suffix in ("", "_with_indices")
+        f"{name}{dims}d{end}" for name in _POOLS.split() for dims in "123" for end in ("", "_with_indices")
     ),
-    "reg": frozenset("dropout dropout_ dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout".split()),
+    "reg": frozenset(_DROPOUTS.split()),
 }
 """Functions of torch that do what a module of a kind does: what calls one by itself cannot be given another."""
 

@@ -71,7 +71,7 @@ def _features(old: nn.Module, call: Call | None) -> int:
 
 
 def _layout(old: nn.Module, call: Call | None, features: int) -> tuple[bool, int]:
-    """Return whether features are the last of several dims, and how many dims beside examples and features there are."""
+    """Return whether features are the last of several dims, and how many dims there are beside them and examples."""
     name = type(old).__name__.lower()
     if call is None:  # never called in evaluation: its class tells
         last = isinstance(old, nn.LayerNorm) and "2d" not in name

@@ -75,9 +75,7 @@ def _blocks(numbers: Sequence[tuple[int, ...]]) -> list[list[list[int]]]:
     for value in columns[place]:
         rest = tuple(sorted(row[:place] + row[place + 1 :] for row in numbers if row[place] == value))
         alike.setdefault(rest, []).append(value)
-    return [
-        [*block[:place], values, *block[place:]] for rest, values in alike.items() for block in _blocks(list(rest))
-    ]
+    return [[*block[:place], values, *block[place:]] for rest, values in alike.items() for block in _blocks(list(rest))]
 
 
 def _size(columns: Sequence[Sequence[int]]) -> int:

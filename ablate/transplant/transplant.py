@@ -103,18 +103,22 @@ class _Walk:
         return Replacements(
             self._rows,
             [
-                f"{function}() as a function, in {', '.join(names[:3])}{f' and {len(names) - 3} more' * (len(names) > 3)}"
-                f" ({WORDS[kind]}: only a module can be replaced)"
+                f"{function}() as a function, in {_listed(names)} ({WORDS[kind]}: only a module can be replaced)"
                 for (kind, function), names in calls.items()
             ],
         )
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - 3
+    return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
 
 
 def _called(module: nn.Module) -> str:
     if isinstance(module, swaps.EachPosition):
         return f"{_called(module.layer)}, at each position"
     if isinstance(module, nn.Sequential):
-        return " + ".join(_called(part) for part in module)
+        return " + ".join(_called(part) for part in module if not isinstance(part, nn.Identity)) or "Identity"
     return type(module).__name__
 
 
