@@ -28,8 +28,8 @@ class Prober:
         """Raise ``ConfigError`` if the network cannot be built or does not fit its data."""
         self._digest(config)
 
-    def changed(self, config: Config) -> list[str]:
-        """Say what was done to the network before training: what it takes over from an earlier run, what was replaced.
+    def changed(self, config: Config, name: str) -> list[str]:
+        """Say what is done to the network of the arm ``name``: what it takes over from an earlier run, what is put in.
 
         Nothing for a network that is made of the options and starts from scratch.
         """
@@ -37,7 +37,7 @@ class Prober:
             return []
         module, said = build(config, self._dataset(config)), []
         if module.replaced:
-            said.append(f"{config.label}:\n{module.replaced}")
+            said.append(f"{name}: {module.replaced}")
         if config.source is not None:
             head = "" if config.init_head is InitHead.keep else f" init_head={config.init_head.name}"
             said.append(f"init_from={config.source.reference}{head}: {module.transfer}")

@@ -122,7 +122,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
     refuse_idle_settings(arms, composer, prober)
     tuning = tuning_of(tuned, settings, of_sweep.tune_seeds or TUNING_SEEDS, arms, composer)
     baseline = next(arm for arm in arms if arm.levels == composer.meaning(arrangement.baseline))
-    said = dict.fromkeys(text for config in configs for text in prober.changed(config))
+    said = dict.fromkeys(text for arm in arms for text in prober.changed(arm.config, _called(arm)))
     return Plan(
         factors=composer.factors,
         seeds=seeds,
@@ -135,6 +135,11 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
         warnings=tuple(dict.fromkeys(warnings)),
         changes=tuple(said),
     )
+
+
+def _called(arm: PlannedArm) -> str:
+    """Name an arm by its levels; the only one by what was said."""
+    return ",".join(f"{key}={level}" for key, level in arm.levels.items()) or arm.config.label or "default"
 
 
 def _check_seeds(settings: Sequence[Setting]) -> None:

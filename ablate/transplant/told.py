@@ -30,13 +30,19 @@ class Replacements:
     """What does the work of a kind that was to be replaced, but is no module: in words."""
 
     def __str__(self) -> str:
-        """A table: kind, modules, from, to; modules that differ in numbers alone share a row."""
+        """A line with the count, and a table: kind, modules, from, to; such as differ in numbers alone share a row."""
         if not self.rows:
             return "nothing replaced"
         lines = [("kind", "module", "from", "to", "count"), *_lines(self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         table = ["  ".join(cell.ljust(n) for cell, n in zip(line, widths, strict=True)).rstrip() for line in lines]
-        return "\n".join([*table, *(f"not reached: {text}" for text in self.unreached)])
+        return "\n".join(
+            [
+                f"{len(self.rows)} replaced",
+                *(f"  {text}" for text in table),
+                *(f"  not reached: {text}" for text in self.unreached),
+            ]
+        )
 
 
 def _lines(rows: Sequence[Replaced]) -> list[tuple[str, ...]]:

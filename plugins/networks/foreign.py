@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities.seed import isolate_rng
 from torch import nn
 
 from ablate.kit import Kit
@@ -64,8 +65,8 @@ def of_target(target: str, kwargs: Mapping[str, Any], kit: Kit, spec: DataSpec) 
     takes_more = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     if not takes_more and (foreign := [name for name in kwargs if name not in parameters]):
         near = difflib.get_close_matches(foreign[0], parameters, 1)
-        meant = f" Did you mean {near[0]}?" if near else ""
-        raise ValueError(f"{target} takes no kwargs.{foreign[0]}; it takes {', '.join(parameters) or 'none'}.{meant}")
+        meant = f", such as {near[0]}" if near else ""
+        raise ValueError(f"{target} takes no kwargs.{foreign[0]}; it takes {', '.join(parameters) or 'none'}{meant}")
     needed = [
         p for p in parameters.values() if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     ]
@@ -80,7 +81,7 @@ def of_target(target: str, kwargs: Mapping[str, Any], kit: Kit, spec: DataSpec) 
 def library(name: str) -> ModuleType:
     """Return a library that an extra brings; raise ``ValueError`` where it is missing or does not fit this torch."""
     try:
-        return importlib.import_module(name)
+        return _imported(name)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in (name, "torchvision"):
             raise
@@ -92,27 +93,33 @@ def library(name: str) -> ModuleType:
         ) from error
 
 
+def _imported(name: str) -> ModuleType:
+    """Import a module; what it draws at random while it is imported, the first time only, changes no network."""
+    with isolate_rng():
+        return importlib.import_module(name)
+
+
 def _found(target: str) -> Callable[..., Any]:
     module, _, name = target.partition(":")
     if str(Path.cwd()) not in (str(Path(entry).absolute()) for entry in sys.path):
         sys.path.append(str(Path.cwd()))  # as `python -m` has it, and the script `ablate` has not
     try:
-        found: Any = importlib.import_module(module)
+        found: Any = _imported(module)
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"target={target}: there is no module {error.name}; it has to be installed, or stand in the working directory"
+            f"target={target}: there is no module {error.name}; install it, or call from the folder where it stands"
         ) from error
     except Exception as error:  # whatever a module does when it is imported
         raise ValueError(f"target={target} cannot be imported: {type(error).__name__}: {error}") from error
     for part in name.split("."):
         if not hasattr(found, part):
             near = difflib.get_close_matches(part, dir(found), 1)
-            meant = f" Did you mean {near[0]}?" if near else ""
-            raise ValueError(f"target={target}: {module} has no {name}.{meant}")
+            meant = f", but {near[0]}" if near else ""
+            raise ValueError(f"target={target}: {module} has no {name}{meant}")
         found = getattr(found, part)
     if isinstance(found, nn.Module) or not callable(found):
         raise ValueError(
-            f"target={target} is a {type(found).__name__}; name a class or function that makes the network"
+            f"target={target} is a {type(found).__name__}, and has to be a class or function that makes one"
         )
     return found  # type: ignore[no-any-return]
 
@@ -127,8 +134,8 @@ def _made(what: str, make: Callable[[], nn.Module]) -> nn.Module:
 
 def _unknown(where: str, name: str, known: Collection[str]) -> str:
     near = difflib.get_close_matches(name, known, _NEAR)
-    meant = f"Did you mean {' or '.join(near)}?" if near else "Its list_models() has all of them"
-    return f"{where} has no network name={name}. {meant}"
+    meant = f"close to it are {', '.join(near)}" if near else "its list_models() has all of them"
+    return f"{where} has no network name={name}; {meant}"
 
 
 def _refuse_given(given: Collection[str], kwargs: Collection[str]) -> None:
@@ -138,11 +145,7 @@ def _refuse_given(given: Collection[str], kwargs: Collection[str]) -> None:
 
 def _take_channels(network: nn.Module, channels: int) -> None:
     """Put a new first convolution into ``network`` where the one it has is for another number of channels."""
-    for path, old in network.named_modules():
-        if isinstance(old, nn.Conv2d):
-            break
-    else:
-        return
+    path, old = next((p, m) for p, m in network.named_modules() if isinstance(m, nn.Conv2d))
     if old.in_channels == channels:
         return
     new = nn.Conv2d(
