@@ -9,6 +9,7 @@ from ablate import transfer
 from ablate.config import Config
 from ablate.dataset import Dataset, prepare
 from ablate.errors import AblateError, ConfigError
+from ablate.freezing import freeze
 from ablate.kit import Kit, initialize, weight_layers
 from ablate.module import AblationModule
 from ablate.registry import registry
@@ -56,6 +57,7 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
     initialize(model, config.init, config.seed)
     for layer in weight_layers(model):
         config.norm.reparametrize(layer)
+    freeze(model, config.freeze)
     transferred = transfer.load(model, config)
     make = config.model.module() or AblationModule
     module = make(
@@ -71,6 +73,9 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
     module.transfer, module.replaced = transferred, replaced
     if not module.automatic_optimization:
         refuse_automatic(config)
+    if config.layer_decay < 1:
+        module.layer_decay = config.layer_decay
+        module.optimizer_for(p for p in model.parameters() if p.requires_grad)  # refused now, if at all
     return module
 
 
@@ -129,6 +134,8 @@ def refuse_automatic(config: Config) -> None:
     """Raise ``ConfigError`` for what Lightning can do only where it steps the optimizer itself."""
     model, t = config.choices()["model"], config.trainer
     reason = f"is not possible with model={model}, which steps its optimizers itself"
+    if config.layer_decay < 1:
+        raise ConfigError(f"layer_decay={config.layer_decay} {reason}. Drop it.")
     if t.gradient_clip_val is not None:
         raise ConfigError(f"trainer.gradient_clip_val={t.gradient_clip_val} {reason}. Take reg=grad_clip.")
     if t.accumulate_grad_batches > 1:

@@ -28,6 +28,7 @@ from torchmetrics import MetricCollection
 
 from ablate import sharing
 from ablate.dataset import Examples
+from ablate.depth import decay_rates
 from ablate.metrics import JUDGES, metrics_for
 from ablate.techniques import Criterion, DataSpec, Optimizer, Regularizer, Schedule
 
@@ -79,6 +80,8 @@ class AblationModule(pl.LightningModule):
     """What the network took over from an earlier run."""
     replaced: Replacements | None = None
     """What of a network that somebody else wrote was replaced by the options."""
+    layer_decay: float = 1.0
+    """How many times the learning rate of a level of weights is that of the next."""
 
     def __init__(
         self,
@@ -142,7 +145,7 @@ class AblationModule(pl.LightningModule):
         The schedule moves with every optimizer step; a ``ReduceLROnPlateau`` with every point of the curves, by
         the metric that the task is judged by, in whichever direction its mode takes for better.
         """
-        optimizer = self.opt.build(p for p in parameters if p.requires_grad)
+        optimizer = self.optimizer_for(p for p in parameters if p.requires_grad)
         schedule = self.sched.build(optimizer, int(self.trainer.estimated_stepping_batches))
         if schedule is None:
             return {"optimizer": optimizer}
@@ -153,6 +156,13 @@ class AblationModule(pl.LightningModule):
         elif self.automatic_optimization:
             kept |= {"interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": kept}
+
+    def optimizer_for(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Return the optimizer of ``parameters``, with a rate for each level of weights where that is asked for."""
+        optimizer = self.opt.build(parameters)
+        if self.layer_decay < 1:
+            decay_rates(optimizer, self.model, self.layer_decay)
+        return optimizer
 
     def schedules(self) -> list[LRSchedulerPLType]:
         """Return the schedules of all optimizers."""

@@ -72,14 +72,14 @@ def parse(arguments: Sequence[str], loader: ConfigLoader | None = None) -> list[
 def quoted(arguments: Sequence[str]) -> list[str]:
     """Put into quotes what follows ``init_from=`` where it is plain what is meant, but not to Hydra.
 
-    That is one existing folder, whose name may hold = and , and hashes: 1234e567 would be a number.
+    That is one existing folder or file, whose name may hold = and , and hashes: 1234e567 would be a number.
     """
 
     def quote(text: str) -> str:
         key, _, value = text.partition("=")
         if key.lstrip("+") != "init_from" or "'" in value:
             return text
-        if Path(value).is_dir():
+        if Path(value).exists():
             return f"{key}='{value}'"
         return _REFERENCES.sub(r"'\g<0>'", text)
 

@@ -67,8 +67,10 @@ def help(arguments: Sequence[str] = ()) -> None:
 
 def _plain_settings() -> list[tuple[str, str, str]]:
     words = {
-        "init_from": "run to start from: its folder, or an arm's hash for each seed's own run",
+        "init_from": "weights to start from: a run's folder, an arm's hash for each seed's own run, or a file",
         "init_head": "keep, new, or frozen: a new head on a frozen body; scratch loads nothing",
+        "freeze": 'parts that do not learn, by name: [conv1,layer1], "[blocks.0.*]"',
+        "layer_decay": "learning rate of each level of weights, times that of the next: 0.8; 1 is one rate for all",
         "seed": "split, initialisation and data order; the same in every arm",
         "name": "folder of the sweep; by default <data>-<model>",
         "label": "what the arm's folder is called; by default the settings given",

@@ -33,7 +33,7 @@ class Prober:
 
         Nothing for a network that is made of the options and starts from scratch.
         """
-        if config.source is None and not config.model.foreign:
+        if config.source is None and not config.model.foreign and not config.freeze:
             return []
         module, said = build(config, self._dataset(config)), []
         if module.replaced:
@@ -41,6 +41,10 @@ class Prober:
         if config.source is not None:
             head = "" if config.init_head is InitHead.keep else f" init_head={config.init_head.name}"
             said.append(f"init_from={config.source.reference}{head}: {module.transfer}")
+        if config.freeze:
+            weights = {p: p.numel() for p in module.model.parameters()}
+            still = sum(count for p, count in weights.items() if not p.requires_grad)
+            said.append(f"{name}: {still} of {sum(weights.values())} weights are frozen")
         return said
 
     def _dataset(self, config: Config) -> Dataset:

@@ -60,7 +60,8 @@ def overrides_of(record: Record) -> list[str]:
     facts = record.facts
     settings = dict(facts.settings)
     if reference := settings.get("init_from"):
-        settings["init_from"] = str(locate(str(reference), str(record.folder.parents[2])).folder.absolute())
+        where = (facts.transfer or {}).get("folder", "") if "@" in str(reference) else reference  # of a file, its path
+        settings["init_from"] = str(locate(str(where), str(record.folder.parents[2])).place.absolute())
     try:
         trainer = record.config["trainer"]
         settings |= {f"trainer.{name}": trainer[name] for name in _WHERE if name in trainer}

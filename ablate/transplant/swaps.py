@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -87,10 +86,10 @@ def _layout(old: nn.Module, call: Call | None, features: int) -> tuple[bool, int
 
 def _carry(old: nn.Module, new: nn.Module) -> None:
     """Give ``new`` the scale and shift of ``old``, the very parameters, so that tied ones stay so, and statistics."""
-    for name in ("weight", "bias"):
-        mine, theirs = getattr(new, name, None), getattr(old, name, None)
-        if isinstance(mine, nn.Parameter) and isinstance(theirs, nn.Parameter) and mine.shape == theirs.shape:
-            setattr(new, name, theirs)
+    for name, theirs in (("weight", "weight"), ("scale", "weight"), ("bias", "bias")):
+        mine, its = getattr(new, name, None), getattr(old, theirs, None)
+        if isinstance(mine, nn.Parameter) and isinstance(its, nn.Parameter) and mine.shape == its.shape:
+            setattr(new, name, its)
     if isinstance(old, _BatchNorm) and isinstance(new, _BatchNorm):
         for name in _STATISTICS:
             if isinstance(getattr(old, name), Tensor) and isinstance(getattr(new, name), Tensor):
@@ -105,37 +104,39 @@ def takes_the_place(old: nn.Module, call: Call, technique: Pool) -> bool:
 
 def pool(old: nn.Module, call: Call, technique: Pool) -> nn.Module:
     """Return pooling by ``technique`` over the windows of ``old``; raise ``ValueError`` where the size would differ."""
-    for made in _pools(old, call, technique):
-        try:
-            with torch.no_grad():
-                shape = made.eval()(torch.zeros(call.x)).shape
-        except (RuntimeError, ValueError):
-            continue
-        if tuple(shape) == call.y:
-            return made.train()
-    raise ValueError(
-        f"a {type(old).__name__} makes {call.y[1:]} of {call.x[1:]}, and this pooling does not: pool=keep leaves it"
-    )
+    made = _over_windows(old, call, technique) if _has(technique, "size") else _of_maps(call, technique)
+    try:
+        with torch.no_grad():
+            kept = made is not None and tuple(made.eval()(torch.zeros(call.x)).shape) == call.y
+    except (RuntimeError, ValueError):
+        kept = False
+    if made is None or not kept:
+        raise ValueError(
+            f"a {type(old).__name__} makes {call.y[1:]} of {call.x[1:]}, and this pooling does not: pool=keep leaves it"
+        )
+    return made.train()
 
 
-def _pools(old: nn.Module, call: Call, technique: Pool) -> Iterator[nn.Module]:
-    channels, spatial = call.x[1], len(call.x) - 2
-    if spatial > 2:
-        return
-    if not _has(technique, "size"):
-        yield technique.build(channels, spatial)
-        return
+def _of_maps(call: Call, technique: Pool) -> nn.Module | None:
+    spatial = len(call.x) - 2
+    return technique.build(call.x[1], spatial) if spatial < 3 else None
+
+
+def _over_windows(old: nn.Module, call: Call, technique: Pool) -> nn.Module | None:
+    """Return pooling over the same windows; None where they are not of one size in all dims."""
     size, stride, padding = (_one(getattr(old, name, None)) for name in ("kernel_size", "stride", "padding"))
-    if size is None:
-        return
-    for pad in dict.fromkeys((padding or 0, size // 2)):
-        windows = {"size": size, "stride": stride or size, "padding": pad}
-        try:
-            fitted = dataclasses.replace(technique, **{k: v for k, v in windows.items() if _has(technique, k)})
-            made = fitted.build(channels, spatial)
-        except ValueError:
-            continue
-        yield made if _has(technique, "padding") or not pad else nn.Sequential(_PADS[spatial - 1](pad, 0.0), made)
+    spatial, padding = len(call.x) - 2, padding or 0
+    if size is None or spatial > 2:
+        return None
+    windows = {"size": size, "stride": stride or size, "padding": padding}
+    fitted = dataclasses.replace(technique, **{name: n for name, n in windows.items() if _has(technique, name)})
+    made = fitted.build(call.x[1], spatial)
+    for part in made.modules():
+        if hasattr(part, "ceil_mode"):  # whether a window may reach over the end
+            vars(part)["ceil_mode"] = getattr(old, "ceil_mode", False)
+    if _has(technique, "padding") or not padding:
+        return made
+    return nn.Sequential(_PADS[spatial - 1](padding, 0.0), made)
 
 
 def _has(technique: Pool, name: str) -> bool:
