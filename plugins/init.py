@@ -26,7 +26,7 @@ class Keep(Init):
         pass
 
     def waives(self) -> Mapping[str, str]:
-        return {"fills_every_weight": "the network's author does"}
+        return dict.fromkeys(("fills_every_weight", "draws_from_the_generator"), "the network's author does")
 
 
 @dataclass

@@ -15,6 +15,7 @@ from ablate.techniques import Activation, DataSpec, Init, Norm, Pool, Regularize
 from ablate.transplant import transplant
 from ablate.transplant.observed import observe
 from ablate.transplant.told import Replaced, Replacements, fold
+from tests.foreign import Net
 from tests.helpers import classes, make, normal, pixels
 
 SPEC = classes(3, 12, 12, outputs=5)
@@ -30,44 +31,6 @@ def kit(**chosen: Any) -> Kit:
         pool=make(Pool, chosen.get("pool", "keep")),
         reg=regs,
     )
-
-
-class Block(nn.Module):
-    """A residual block with a gate, as they are written."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn: nn.Module = nn.BatchNorm2d(channels)
-        self.act: nn.Module = nn.ReLU(inplace=True)
-        self.squeeze = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, 4, 1), nn.SiLU())
-        self.excite = nn.Conv2d(4, channels, 1)
-        self.gate = nn.Sigmoid()
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.act(self.bn(self.conv(x)))
-        out: Tensor = x + y * self.gate(self.excite(self.squeeze(y)))
-        return out
-
-
-class Net(nn.Module):
-    """Convolutions, two blocks, tokens with a layer norm, a head."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.LeakyReLU(0.2))
-        self.pool: nn.Module = nn.MaxPool2d(3, stride=2, padding=1)
-        self.one, self.two = Block(8), Block(8)
-        self.norm: nn.Module = nn.LayerNorm(8)
-        self.drop: nn.Module = nn.Dropout(0.1)
-        self.fc = nn.Linear(8, 5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.pool(self.stem(x))
-        x = self.two(self.one(x))
-        tokens = self.norm(x.flatten(2).transpose(1, 2))
-        out: Tensor = self.fc(self.drop(tokens.mean(1)))
-        return out
 
 
 def network(seed: int = 0) -> Net:

@@ -36,7 +36,7 @@ class Prober:
         if config.source is None and not config.model.foreign and not config.freeze:
             return []
         module, said = build(config, self._dataset(config)), []
-        if module.replaced:
+        if module.replaced and module.replaced.rows:
             said.append(f"{name}: {module.replaced}")
         if config.source is not None:
             head = "" if config.init_head is InitHead.keep else f" init_head={config.init_head.name}"

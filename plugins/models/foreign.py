@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 KEPT: Mapping[str, str] = dict.fromkeys(("act", "init", "norm", "pool", "reg"), "keep")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_PROMISES = (
+    "builds_from_its_defaults",
+    "builds_from_valid_parameters",
+    "has_its_activation",
+    "has_its_normalisation",
+    "has_its_regularizers",
+    "sees_all_of_its_input",
+    "trains_every_parameter",
+)
 _THEIRS = "it is a network that somebody else wrote, and the kit takes its places afterwards"
 
 
@@ -38,8 +47,7 @@ class Foreign(Model):
     kwargs: dict[str, Any] = field(default_factory=dict)
 
     def waives(self) -> Mapping[str, str]:
-        promises = ("has_its_activation", "has_its_normalisation", "has_its_regularizers", "builds_from_its_defaults")
-        return dict.fromkeys((*promises, "trains_every_parameter", "sees_all_of_its_input"), _THEIRS)
+        return dict.fromkeys(_PROMISES, _THEIRS)
 
 
 @dataclass
