@@ -48,9 +48,7 @@ def decay_rates(optimizer: Optimizer, model: nn.Module, decay: float) -> None:
     """
     away = distances(model)
     if max(away.values()) == 0:
-        raise ConfigError(
-            f"layer_decay={decay}: the network has one level of weights, so that it would change nothing."
-        )
+        raise ConfigError(f"layer_decay={decay}: the network has one level of weights, and it would change nothing.")
     if isinstance(optimizer, LBFGS) or not all("lr" in group for group in optimizer.param_groups):
         raise ConfigError(
             f"layer_decay={decay}: {type(optimizer).__name__} has one rate for all weights. Take opt=adamw."

@@ -43,14 +43,17 @@ class Reproduction:
         return not self.differences
 
 
-def reproduce(record: Record, output_dir: Path) -> Reproduction:
-    """Train the run of ``record`` again, under ``output_dir``; raise ``ConfigError`` where that is not possible."""
+def reproduce(record: Record, output_dir: Path, *, allow_code: bool = False) -> Reproduction:
+    """Train the run of ``record`` again, under ``output_dir``; raise ``ConfigError`` where that is not possible.
+
+    ``allow_code`` is not the record's to say: it may be a stranger's.
+    """
     if not record.status.done:
         raise ConfigError(f"{record.folder} is {record.status}: only a run that has ended by itself can be compared.")
     settings = overrides_of(record)
     with config_loader() as loader:
         config = to_config(load(loader, [*settings, f"output_dir={written(str(output_dir))}"]))
-    config.label = record.facts.arm
+    config.label, config.allow_code = record.facts.arm, allow_code
     again = run(config, overrides=settings)
     return Reproduction(record, again, differences(record, again), circumstances(record, again, config))
 
