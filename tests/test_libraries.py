@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ablate.record import Status, find
-from tests.libraries import caller, needs
+from tests.helpers import python
+from tests.libraries import FOLDER, caller, needs
 
 pytestmark = needs("timm", "torchvision")
 
@@ -119,3 +121,14 @@ def test_what_they_have_not_is_refused_in_a_sentence(found: dict[str, Any]) -> N
     assert "timm's resnet18 cannot be made: TypeError: ResNet.__init__() got an unexpected" in found["kwargs"]
     assert "kwargs.num_classes is said by the data: leave it out" in found["said twice"]
     assert "no module of dropout, so that reg would change nothing" in found["idle"]
+
+
+def test_torchvision_of_another_build_than_torch_is_one_sentence() -> None:
+    tried = python("-c", "import torchvision", PYTHONPATH=str(FOLDER))
+    if tried.returncode == 0:
+        pytest.skip("this torchvision goes with this torch")
+    path = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(FOLDER)])
+    done = python("-m", "ablate", "trainer.max_steps=1", PYTHONPATH=path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("ablate: torchvision is of another build than torch")
+    assert done.stderr.count("\n") == 1
