@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import traceback
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from torch import nn
 
@@ -12,13 +14,17 @@ from ablate import transfer
 from ablate.config import Config
 from ablate.dataset import Dataset, prepare
 from ablate.errors import AblateError, ConfigError
+from ablate.freezing import freeze
 from ablate.kit import Kit, initialize, weight_layers
 from ablate.objective import Objective
 from ablate.registry import registry
 from ablate.techniques import Task
+from ablate.transplant import Replacements, transplant
 
 if TYPE_CHECKING:
     from ablate.module import AblationModule
+
+Made = TypeVar("Made", bound=Objective)
 
 BUILT = ("act", "norm", "reg", "pool", "model")
 """The kinds that have a part in building a network."""
@@ -38,11 +44,8 @@ def build(config: Config, dataset: Dataset | None = None) -> AblationModule:
     from ablate.module import AblationModule  # here, as it needs Lightning, and planning does not
 
     dataset = dataset or prepare(config.data, config.seed)
-    model = network(config, dataset)
-    transferred = transfer.load(model, config)
     make = config.model.module() or AblationModule
-    module = make(model, target_scale=dataset.target_scale, **_techniques(config, dataset))
-    module.transfer = transferred
+    module = _assembled(config, dataset, partial(make, target_scale=dataset.target_scale))
     if not module.automatic_optimization:
         refuse_automatic(config)
     return module
@@ -52,32 +55,43 @@ def objective(config: Config, dataset: Dataset | None = None) -> Objective:
     """Return what a run minimises as training begins: all that :func:`build` has but what is there for Lightning."""
     if config.model.module() is not None:
         return build(config, dataset)
-    dataset = dataset or prepare(config.data, config.seed)
-    model = network(config, dataset)
+    return _assembled(config, dataset or prepare(config.data, config.seed), Objective)
+
+
+def _assembled(config: Config, dataset: Dataset, make: Callable[..., Made]) -> Made:
+    """Return what ``make`` makes of a run's network and techniques."""
+    refuse_code(config)
+    model, replaced = network(config, dataset)
+    freeze(model, config.freeze)
     transferred = transfer.load(model, config)
-    made = Objective(model, **_techniques(config, dataset))
-    made.transfer = transferred
+    made = make(
+        model,
+        spec=dataclasses.replace(dataset.spec, task=config.task),
+        loss=config.loss.build(config.task),
+        opt=config.opt,
+        sched=config.sched,
+        reg=config.reg,
+        seed=config.seed,
+    )
+    made.transfer, made.replaced = transferred, replaced
+    if config.layer_decay < 1:
+        made.layer_decay = config.layer_decay
+        made.optimizer_for(p for p in model.parameters() if p.requires_grad)  # refused now, if at all
     return made
 
 
-def _techniques(config: Config, dataset: Dataset) -> dict[str, Any]:
-    """Return what an objective needs beside its network."""
-    return {
-        "spec": dataclasses.replace(dataset.spec, task=config.task),
-        "loss": config.loss.build(config.task),
-        "opt": config.opt,
-        "sched": config.sched,
-        "reg": config.reg,
-        "seed": config.seed,
-    }
+def network(config: Config, dataset: Dataset) -> tuple[nn.Module, Replacements | None]:
+    """Return the network of a run, with the weights that its initialiser chose, and what was replaced in it.
 
-
-def network(config: Config, dataset: Dataset) -> nn.Module:
-    """Return the network of a run, with the weights that its initialiser chose."""
+    That is of networks which somebody else wrote.
+    """
     refuse_misfit(config)
+    replaced = None
     try:
         config.model.check(dataset.spec)
         model = config.model.build(kit_of(config), dataset.spec)
+        if config.model.foreign:
+            replaced = transplant(model, kit_of(config), dataset.spec)
     except AblateError:
         raise
     except (ValueError, RuntimeError) as error:
@@ -95,7 +109,7 @@ def network(config: Config, dataset: Dataset) -> nn.Module:
     initialize(model, config.init, config.seed)
     for layer in weight_layers(model):
         config.norm.reparametrize(layer)
-    return model
+    return model, replaced
 
 
 def _culprit(error: BaseException, config: Config) -> str | None:
@@ -107,8 +121,25 @@ def _culprit(error: BaseException, config: Config) -> str | None:
     return None
 
 
+def refuse_code(config: Config) -> None:
+    """Raise ``ConfigError`` where a network is made by code that a setting names, and nobody has said that it may."""
+    if config.model.runs_code and not config.allow_code:
+        raise ConfigError(
+            f"model={config.choices()['model']} runs code: what its settings name is imported and called. If you know "
+            "it, add allow_code=true."
+        )
+
+
 def refuse_misfit(config: Config) -> None:
     """Raise ``ConfigError`` where loss, data or optimizer are not for what the network is trained for."""
+    keeping = [key for key, technique in config.techniques().items() if technique.keeps]
+    if keeping and not config.model.foreign:
+        options = registry().options("model").items()
+        foreign = ", ".join(name for name, option in options if getattr(option.cls, "foreign", False))
+        raise ConfigError(
+            f"{keeping[0].partition('.')[0]}=keep leaves what a network came with, and "
+            f"model={config.choices()['model']} is made of the options: choose one. keep is for model={foreign}."
+        )
     if config.opt.full_batch and config.data.batch_size != "all":
         raise ConfigError(
             f"opt={config.choices()['opt']} takes the gradient of the whole training split: add data.batch_size=all, "
@@ -136,6 +167,8 @@ def refuse_automatic(config: Config) -> None:
     """Raise ``ConfigError`` for what Lightning can do only where it steps the optimizer itself."""
     model, t = config.choices()["model"], config.trainer
     reason = f"is not possible with model={model}, which steps its optimizers itself"
+    if config.layer_decay < 1:
+        raise ConfigError(f"layer_decay={config.layer_decay} {reason}. Drop it.")
     if t.gradient_clip_val is not None:
         raise ConfigError(f"trainer.gradient_clip_val={t.gradient_clip_val} {reason}. Take reg=grad_clip.")
     if t.accumulate_grad_batches > 1:

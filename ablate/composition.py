@@ -97,7 +97,7 @@ def label_of(config: Config, settings: Sequence[Setting], values: Mapping[str, s
         values = {**values, "init_from": source.reference}
     elif "init_head" in values:  # scratch: nothing comes from the source
         settings = [s for s in settings if s.swept or s.key != "init_from"]
-    return overrides.label(settings, values, defaults())
+    return overrides.label(settings, values, defaults_beside(config.choices()["model"]))
 
 
 def load(loader: ConfigLoader, arguments: Sequence[str]) -> DictConfig:
@@ -106,6 +106,11 @@ def load(loader: ConfigLoader, arguments: Sequence[str]) -> DictConfig:
         return loader.load_configuration(CONFIG_NAME, list(arguments), run_mode=RunMode.RUN)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise ConfigError(explain(error)) from error
+
+
+def defaults_beside(model: str) -> dict[str, str]:
+    """Return the option of each kind when nothing is said but the model."""
+    return defaults() | registry().defaults(model)
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from ablate.checks import at_least, not_negative, positive
 from ablate.errors import ConfigError, did_you_mean
 from ablate.registry import Option, registry
-from ablate.source import Source, locate
+from ablate.source import Source, WeightsFile, locate
 from ablate.techniques import (
     KINDS,
     Activation,
@@ -109,9 +109,11 @@ class InitHead(Enum):
 class Config:
     """One run: the technique of each kind, the trainer, and the settings that are no part of its identity but the seed.
 
-    ``name`` is the sweep's folder, ``label`` the arm's. ``init_from`` names the run whose weights this one starts
-    from: its folder, an arm's folder or hash (each run then takes the run of its own seed), or ``<hash>/seed=<n>``.
-    ``logger`` lists who is told of the curves.
+    ``name`` is the sweep's folder, ``label`` the arm's. ``logger`` lists who is told of the curves. ``allow_code`` is
+    the word of whoever calls that code which a setting names may run (model=import). ``init_from`` names the run whose
+    weights this one starts from: its folder, an arm's folder or hash (each run then takes the run of its own seed),
+    ``<hash>/seed=<n>``, or a file of weights. ``freeze`` names parts that do not learn. ``layer_decay`` makes the
+    learning rate of each level of weights so many times that of the next: lr · layer_decay^distance from the output.
     """
 
     act: Activation = MISSING
@@ -127,11 +129,14 @@ class Config:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     init_from: str | None = None
     init_head: InitHead = InitHead.keep
+    freeze: list[str] = field(default_factory=list)
+    layer_decay: float = 1.0
     seed: int = 0
     name: str | None = None
     label: str | None = None
     output_dir: str = "outputs"
     logger: list[str] = field(default_factory=lambda: list(LOGGERS[:2]))
+    allow_code: bool = False
 
     def __post_init__(self) -> None:
         _check_loggers(self.logger)
@@ -139,6 +144,8 @@ class Config:
             raise ValueError(f"seed must be a whole number from 0 to 4294967295, not {self.seed}")
         if self.name is not None and not _FOLDER.fullmatch(self.name):
             raise ValueError(f"name must be a plain folder name of letters, digits and . , + = _ -, not '{self.name}'")
+        if not 0 < self.layer_decay <= 1:
+            raise ValueError(f"layer_decay must be above 0 and at most 1, not {self.layer_decay}")
         if self.init_from is None and self.init_head is not InitHead.keep:
             raise ValueError(
                 f"init_head={self.init_head.name} changes nothing without init_from. To compare with a start from "
@@ -146,8 +153,8 @@ class Config:
             )
 
     @property
-    def source(self) -> Source | None:
-        """The arm or run whose weights this run starts from; raises ``ConfigError`` where there is none such."""
+    def source(self) -> Source | WeightsFile | None:
+        """The arm, run or file whose weights this run starts from; raises ``ConfigError`` where there is none such."""
         if self.init_from is None or self.init_head is InitHead.scratch:
             return None
         return locate(self.init_from, self.output_dir)
@@ -155,7 +162,7 @@ class Config:
     def elsewhere(self, output_dir: str | None = None) -> Config:
         """Return the same run for another working directory, or with another ``output_dir``: paths are absolute."""
         source = self.source
-        start = self.init_from if source is None else str(source.folder.absolute())
+        start = self.init_from if source is None else str(source.place.absolute())
         where = output_dir or str(Path(self.output_dir).resolve())
         return dataclasses.replace(self, output_dir=where, init_from=start, data=self.data.absolute())
 
@@ -184,15 +191,22 @@ class Config:
         """Return every scientific setting by its key on the command line, the seed left out."""
         settings: dict[str, Any] = {**self.choices()}
         for key, technique in self.techniques().items():
-            settings |= {f"{key}.{name}": value for name, value in _plain(technique).items()}
+            settings |= _by_key(key, _plain(technique))
         if (source := self.source) is not None:  # by content, so that moved folders change nothing
             settings |= {"init_from": source.reference, "init_head": self.init_head.name}
+        settings |= self._of_parts()
         trainer = _plain(self.trainer)
         return settings | {f"trainer.{k}": v for k, v in trainer.items() if k not in UNSCIENTIFIC_TRAINER}
 
+    def _of_parts(self) -> dict[str, Any]:
+        """Return what is said of parts of the network; nothing where nothing is, so that hashes stay what they were."""
+        said: dict[str, Any] = {"freeze": list(self.freeze)} if self.freeze else {}
+        return said | ({"layer_decay": self.layer_decay} if self.layer_decay < 1 else {})
+
     def versions(self) -> dict[str, str]:
         """Return the version of every distribution whose options are used."""
-        return {name: version for o in self.options().values() for name, version in o.versions.items()}
+        found = {name: version for o in self.options().values() for name, version in o.versions.items()}
+        return found | {name: v for t in self.techniques().values() for name, v in t.versions().items()}
 
     @property
     def task(self) -> Task:
@@ -237,7 +251,8 @@ class Config:
         tree = {k: tree[k] for k in KINDS} | {"trainer": _plain(self.trainer)}
         if (source := self.source) is not None:
             tree |= {"init_from": source.reference, "init_head": self.init_head.name}
-        own = ("seed", "name", "label", "output_dir", "logger")
+        tree |= self._of_parts()
+        own = ("seed", "name", "label", "output_dir", "logger")  # what may run code is said by who calls, not by a file
         return tree | {k: getattr(self, k) for k in own}
 
 
@@ -246,7 +261,7 @@ UNSCIENTIFIC_TRAINER = frozenset(
 )
 """Trainer settings that say where and how loudly to train, or what to look at, not what to train."""
 
-UNSCIENTIFIC = frozenset({"seed", "name", "label", "output_dir", "logger"})
+UNSCIENTIFIC = frozenset({"seed", "name", "label", "output_dir", "logger", "allow_code"})
 """Root settings that are not part of an arm."""
 
 
@@ -267,6 +282,14 @@ def is_scientific(key: str) -> bool:
     """Say whether the setting under dotted ``key`` is part of an arm's identity."""
     root, _, rest = key.partition(".")
     return root not in UNSCIENTIFIC and not (root == "trainer" and rest in UNSCIENTIFIC_TRAINER)
+
+
+def _by_key(key: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by their dotted keys; what a mapping holds has keys of its own."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= _by_key(f"{key}.{name}", value) if isinstance(value, Mapping) else {f"{key}.{name}": value}
+    return found
 
 
 def _plain(instance: Any) -> dict[str, Any]:

@@ -73,6 +73,8 @@ class Facts:
     """What ``init_from`` loaded, what it did not and why."""
     data: dict[str, Any] | None = None
     """Examples in each split, whether they were in memory or streamed, and, of data from outside, path and content."""
+    replaced: dict[str, Any] | None = None
+    """Of a network that somebody else wrote: which modules were replaced by what, and what could not be."""
     macs: int | None = None
     """Multiply-adds of one example."""
     optimizer_state_bytes: int | None = None

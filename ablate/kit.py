@@ -92,8 +92,11 @@ def initialize(model: nn.Module, init: Init, seed: int) -> None:
     """Fill the weights of every linear and convolutional layer of ``model`` with ``init``; biases become zero.
 
     The same seed gives the same weights, whatever else was drawn before: arms that differ in a layer without
-    weights start from the same point. Other layers (normalisation, embeddings) keep their own start.
+    weights start from the same point. Other layers (normalisation, embeddings) keep their own start. An initialiser
+    that ``keeps`` leaves everything as it is.
     """
+    if init.keeps:
+        return
     generator = torch.Generator().manual_seed(seed)
     for module in weight_layers(model):
         blocks = module.weight.chunk(module.gates) if isinstance(module, GatedLinear) else (module.weight,)

@@ -99,7 +99,7 @@ class AblationModule(Objective, pl.LightningModule):
         The schedule moves with every optimizer step; a ``ReduceLROnPlateau`` with every point of the curves, by
         the metric that the task is judged by, in whichever direction its mode takes for better.
         """
-        optimizer = self.opt.build(p for p in parameters if p.requires_grad)
+        optimizer = self.optimizer_for(p for p in parameters if p.requires_grad)
         schedule = self.sched.build(optimizer, int(self.trainer.estimated_stepping_batches))
         if schedule is None:
             return {"optimizer": optimizer}

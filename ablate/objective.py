@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from ablate.dataset import Examples
+from ablate.depth import decay_rates
 from ablate.techniques import Criterion, DataSpec, Optimizer, Regularizer, Schedule
 
 if TYPE_CHECKING:
     from ablate.transfer import Transfer
+    from ablate.transplant import Replacements
 
 
 class Objective(nn.Module):
@@ -22,6 +24,10 @@ class Objective(nn.Module):
     """Settings that change the training, but no :meth:`outcome`; for the guard against false ablations."""
     transfer: Transfer | None = None
     """What the network took over from an earlier run."""
+    replaced: Replacements | None = None
+    """What of a network that somebody else wrote was replaced by the options."""
+    layer_decay: float = 1.0
+    """How many times the learning rate of a level of weights is that of the next."""
 
     def __init__(
         self,
@@ -65,3 +71,10 @@ class Objective(nn.Module):
         """Return the sum of the regularizers' penalties, or None where there is none."""
         penalties = [p for reg in self.reg if (p := reg.penalty(self.model)) is not None]
         return torch.stack(penalties).sum() if penalties else None
+
+    def optimizer_for(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Return the optimizer of ``parameters``, with a rate for each level of weights where that is asked for."""
+        optimizer = self.opt.build(parameters)
+        if self.layer_decay < 1:
+            decay_rates(optimizer, self.model, self.layer_decay)
+        return optimizer

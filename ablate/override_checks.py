@@ -19,7 +19,7 @@ from ablate.overrides import OF_SWEEP, SETTINGS, Setting
 from ablate.registry import registry
 from ablate.techniques import KINDS
 
-_FIXED = frozenset({"name", "label", "output_dir", "logger", *OF_SWEEP} - {"tune"})
+_FIXED = frozenset({"name", "label", "output_dir", "logger", "allow_code", *OF_SWEEP} - {"tune"})
 """What belongs to a whole sweep and has one value in it."""
 
 
@@ -52,7 +52,7 @@ def check(
             _check_choice(setting)
         elif setting.root in KINDS:
             if not uses_preset:  # a preset may choose any option: what it lacks is found after composition
-                notes += _check_parameter(setting, chosen.get(setting.root, (defaults[setting.root],)))
+                notes += _check_parameter(setting, chosen.get(setting.root) or _unsaid(setting.root, chosen, defaults))
         else:
             _check_plain(setting, presets)
     if any(s.key == "init_head" and s.levels == ("scratch",) for s in settings):
@@ -63,6 +63,12 @@ def check(
     if {"trainer.max_epochs", "trainer.max_steps"} <= {s.key for s in settings}:
         raise ConfigError("trainer.max_epochs and trainer.max_steps both set the budget: give one of them.")
     return _repeated(settings) + notes
+
+
+def _unsaid(kind: str, chosen: Mapping[str, Sequence[str]], defaults: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the options of a kind of which nothing is said: a model may have a default of its own."""
+    models = chosen.get("model", (defaults["model"],))
+    return tuple(dict.fromkeys(registry().defaults(model).get(kind, defaults[kind]) for model in models))
 
 
 def _check_choice(setting: Setting) -> None:

@@ -84,7 +84,7 @@ def quoted(arguments: Sequence[str]) -> list[str]:
             return f"{key}=[{value}]"
         if key.lstrip("+") != "init_from" or "'" in value:
             return text
-        if Path(value).is_dir():
+        if Path(value).exists():
             return f"{key}='{value}'"
         return _REFERENCES.sub(r"'\g<0>'", text)
 

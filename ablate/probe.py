@@ -23,7 +23,7 @@ from ablate.random_state import isolated, seed_all
 from ablate.techniques import Regularizer
 
 _EXAMPLES = 8  # enough for batch statistics to be defined
-PROBED = ("act", "init", "norm", "reg", "pool", "loss", "model", "init_from", "init_head")
+PROBED = ("act", "init", "norm", "reg", "pool", "loss", "model", "init_from", "init_head", "freeze")
 """The kinds and settings whose part in a run shows in its network and loss; the others take part in every run."""
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from ablate import admission, discovery, files, wrapping
 from ablate.discovery import SESSION, Broken, Plugin, Source
 from ablate.errors import ConfigError, PluginError, did_you_mean
-from ablate.techniques import KINDS, Technique
+from ablate.techniques import KINDS, Model, Technique
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,11 @@ class Registry:
         """Return the option that ``technique`` is an instance of."""
         return self._by_class[type(technique)]
 
+    def defaults(self, model: str) -> dict[str, str]:
+        """Return the options of other kinds that ``model`` states for where nothing is said."""
+        cls = self.get("model", model).cls
+        return dict(cls.defaults) if issubclass(cls, Model) else {}
+
     def install(self) -> None:
         """Put every option that is not there yet into Hydra's ConfigStore, each kind as a config group."""
         store = ConfigStore.instance()
@@ -203,10 +208,21 @@ class Registry:
                 if (held := there.get(f"{name}.yaml")) and _class_of(held.node, name) is option.cls:
                     continue
                 # Several regularizers can be chosen at once: each keeps its parameters under its own name.
-                node: Any = option.cls
+                node: Any = _node(option.cls)
                 if kind == "reg":
                     node = {} if name == "none" else {name: option.cls}
                 store.store(name=name, group=kind, node=node, package=kind, provider=option.distribution)
+
+
+def _node(cls: type[Technique]) -> DictConfig:
+    """Return the structured config of an option; one that states the defaults of other kinds has them chosen so."""
+    node: DictConfig = OmegaConf.structured(cls)
+    for name in [name for name in node if isinstance(node._get_node(name), DictConfig)]:
+        OmegaConf.set_struct(node[name], False)  # its keys are those that people give
+    if issubclass(cls, Model) and cls.defaults:
+        with open_dict(node):
+            node.defaults = [{f"override /{kind}@_global_.{kind}": name} for kind, name in cls.defaults.items()]
+    return node
 
 
 def _class_of(node: DictConfig, name: str) -> type | None:

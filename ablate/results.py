@@ -89,7 +89,8 @@ class Sweep:
 
     def levels(self, record: Record) -> dict[str, Any]:
         """Return the level of each factor that the record's arm has; None of one that has no meaning in it."""
-        settings = {"init_from": "null", "init_head": InitHead.scratch.name} | record.facts.settings
+        unsaid = {"init_from": "null", "init_head": InitHead.scratch.name, "freeze": [], "layer_decay": 1.0}
+        settings = unsaid | record.facts.settings
         settings["arm"] = self.label(record)
         return {factor: settings.get(factor) for factor in self.factors}
 

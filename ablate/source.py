@@ -1,11 +1,13 @@
-"""Where ``init_from`` points: the arm or run whose weights another run starts from.
+"""Where ``init_from`` points: the arm, run or file whose weights another run starts from.
 
-Known by content, not by place: a source is told by the hash in its records, so that moved folders change no
-identity. Nothing here reads weights.
+Known by content, not by place: a source is told by the hash in its records, a file by its own, so that what is moved
+changes no identity. Nothing here reads weights.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,16 @@ class Source:
     """Of the one run; None for an arm."""
 
     @property
+    def place(self) -> Path:
+        """Where it lies."""
+        return self.folder
+
+    @property
+    def each_seed(self) -> bool:
+        """Whether each seed has weights of its own."""
+        return self.seed is None
+
+    @property
     def reference(self) -> str:
         """``3fa9c1d2`` or ``3fa9c1d2/seed=0``: the source whatever folder it lies in."""
         return self.arm_hash if self.seed is None else f"{self.arm_hash}/seed={self.seed}"
@@ -47,12 +59,41 @@ class Source:
         return run
 
 
-def locate(text: str, output_dir: str) -> Source:
-    """Return what ``init_from=text`` names: a run's folder, an arm's folder, or ``<hash>`` and ``<hash>/seed=<n>``.
+@dataclass(frozen=True)
+class WeightsFile:
+    """Weights that lie in a file: the same for every seed."""
+
+    place: Path
+    digest: str
+    each_seed: bool = False
+
+    @property
+    def reference(self) -> str:
+        """``resnet18.pth@3fa9c1d2``: its name and the hash of its content."""
+        return f"{self.place.name}@{self.digest}"
+
+
+WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
+"""How files of weights are called."""
+
+
+@functools.lru_cache(maxsize=64)
+def _digest(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:8]
+
+
+def locate(text: str, output_dir: str) -> Source | WeightsFile:
+    """Return what ``init_from=text`` names: a file, a run's or arm's folder, ``<hash>`` or ``<hash>/seed=<n>``.
 
     A hash is looked for in the folders of all sweeps under ``output_dir``. Raises ``ConfigError`` where there is
     no such run.
     """
+    if (file := Path(text)).is_file():
+        about = file.stat()
+        return WeightsFile(file, _digest(file.absolute(), about.st_size, about.st_mtime_ns))
+    if file.suffix in WEIGHTS:
+        raise ConfigError(f"init_from={text}: there is no such file of weights.")
     folder = _find(text, output_dir) if _REFERENCE.fullmatch(text) else Path(text)
     if (folder / "record.json").is_file():
         return Source(folder, *_identity(folder))

@@ -39,6 +39,8 @@ class Technique:
     kind: ClassVar[str] = ""
     stackable: ClassVar[bool] = True
     """Whether runs with it can train as one program; where False, each trains by itself."""
+    keeps: ClassVar[bool] = False
+    """Whether it stands for what a network that somebody else wrote has already, and leaves that alone."""
 
     @classmethod
     def of(cls, target: Target | Sequence[Target], *, doc: str = "", **given: Any) -> type[Self]:
@@ -60,6 +62,10 @@ class Technique:
         Raises ``PluginError`` where the class needs what nobody gives.
         """
         return wrap(cls, target, doc, given)
+
+    def versions(self) -> Mapping[str, str]:
+        """Return the versions of what its runs depend on, beside the distribution that brought it."""
+        return {}
 
     def waives(self) -> Mapping[str, str]:
         """Return the contracts of ``ablate.testing`` that do not hold with these parameters, each with its reason."""
@@ -223,6 +229,12 @@ class Model(Technique):
     """How many dims one example may have: 1 table, 2 sequence, 3 image."""
     advice: ClassVar[str] = "Choose another model or other data."
     """The way out, for data that this model cannot take."""
+    foreign: ClassVar[bool] = False
+    """Whether ``build`` returns a network as somebody else wrote it, into which the kit is transplanted afterwards."""
+    runs_code: ClassVar[bool] = False
+    """Whether to build it runs code that a setting names: refused unless ``allow_code=true``."""
+    defaults: ClassVar[Mapping[str, str]] = {}
+    """The options of other kinds where nothing is said, if not the usual ones: ``{"act": "keep"}``."""
 
     def check(self, spec: DataSpec) -> None:
         """Raise ``ValueError`` if this model cannot be built for ``spec``."""

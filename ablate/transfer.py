@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ablate.config import Config, InitHead
 from ablate.errors import ConfigError
+from ablate.freezing import freeze_body
+from ablate.kit import weight_layers
 from ablate.record import Facts, Record, Status, read
+from ablate.source import Source, WeightsFile
+from ablate.weights import named_alike, read_weights
 
 HEAD = "head"
-"""The submodule of a network that makes the prediction; all others are its body."""
+"""The submodule of our networks that makes the prediction; all others are its body."""
 
 _TOLD = 4
 
@@ -24,10 +29,11 @@ class Transfer:
     """What a network took over from a source; tensors are weights and buffers, by their names in the network."""
 
     source: str
-    """The run: ``<arm hash>/seed=<n>``."""
+    """The run, ``<arm hash>/seed=<n>``, or the file, ``<name>@<hash>``."""
     folder: str
+    """Where it lies; of a file, the file."""
     seeds: list[int]
-    """Of the run, and of all that it started from itself: their splits are in the weights."""
+    """Of the run, and of all that it started from itself: their splits are in the weights. A file's are not known."""
     loaded: list[str]
     fresh: dict[str, str]
     """What kept its first values, and why."""
@@ -62,15 +68,16 @@ def load(model: nn.Module, config: Config) -> Transfer | None:
     source = config.source
     if source is None:
         return None
-    record = source_record(config)
-    if config.init_head is not InitHead.keep and not isinstance(getattr(model, HEAD, None), nn.Module):
+    head = head_of(model, config)
+    if config.init_head is not InitHead.keep and head is None:
         raise ConfigError(
             f"init_head={config.init_head.name}: the network of model={config.choices()['model']} has no submodule "
             f"'{HEAD}' to tell from its body. init_head=keep loads all that matches."
         )
-    there = _weights(record)
     here = {name: t for name, t in model.state_dict().items() if isinstance(t, Tensor)}
-    fresh = {name: why for name, tensor in here.items() if (why := _mismatch(name, tensor, there, config.init_head))}
+    there, source_name, place, seeds = _read(config, source, here)
+    new = None if config.init_head is InitHead.keep else head
+    fresh = {name: why for name, tensor in here.items() if (why := _mismatch(name, tensor, there, new))}
     loaded = [name for name in here if name not in fresh]
     parameters = {name: parameter.numel() for name, parameter in model.named_parameters()}
     # a bias of the output fits almost anything of the same data, and transfers nothing
@@ -82,12 +89,12 @@ def load(model: nn.Module, config: Config) -> Transfer | None:
             f"{_listed([_described(n, t) for n, t in there.items()])}). Give both runs the same model."
         )
     model.load_state_dict({name: there[name] for name in loaded}, strict=False)
-    if config.init_head is InitHead.frozen:
-        freeze_body(model)
+    if config.init_head is InitHead.frozen and head is not None:
+        freeze_body(model, head)
     return Transfer(
-        source=f"{record.facts.arm_hash}/seed={record.facts.seed}",
-        folder=str(record.folder),
-        seeds=sorted(_seeds(record.facts)),
+        source=source_name,
+        folder=str(place),
+        seeds=seeds,
         loaded=loaded,
         fresh=fresh,
         unused=[name for name in there if name not in here],
@@ -100,7 +107,7 @@ def load(model: nn.Module, config: Config) -> Transfer | None:
 def check(config: Config) -> list[str]:
     """Raise ``ConfigError`` where the run cannot start from its source; return warnings. Reads no weights."""
     source = config.source
-    if source is None:
+    if source is None or isinstance(source, WeightsFile):
         return []
     facts = source_record(config).facts
     # Another seed is another split, whatever the data: several sets are made of the same images.
@@ -123,7 +130,7 @@ def _seeds(facts: Facts) -> set[int]:
 def source_record(config: Config) -> Record:
     """Return the record of the run that ``config`` starts from; raise ``ConfigError`` where it cannot be used."""
     source = config.source
-    assert source is not None
+    assert isinstance(source, Source)
     record = read(source.run(config.seed))
     where = f"init_from={source.reference}: the run {record.folder}"
     if record.facts.imported is not None:
@@ -135,20 +142,27 @@ def source_record(config: Config) -> Record:
     return record
 
 
-def freeze_body(model: nn.Module) -> None:
-    """Take all weights outside the head from training; the body stays in evaluation mode.
+def head_of(model: nn.Module, config: Config) -> str | None:
+    """Return the name of the submodule that makes the prediction, None where that cannot be told.
 
-    So its batch statistics do not move and its dropout is off, whoever puts the network into training mode.
+    In a network that somebody else wrote it is the last layer of weights, unless it has one that is called so.
     """
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name.startswith(f"{HEAD}."))
-    model.register_forward_pre_hook(_body_in_evaluation)
+    if isinstance(getattr(model, HEAD, None), nn.Module):
+        return HEAD
+    layers = dict.fromkeys(weight_layers(model)) if config.model.foreign else {}
+    names = [name for name, module in model.named_modules() if name and module in layers]
+    return names[-1] if names else None
 
 
-def _body_in_evaluation(model: nn.Module, _: Any) -> None:
-    for name, child in model.named_children():
-        if name != HEAD:
-            child.eval()
+def _read(
+    config: Config, source: Source | WeightsFile, here: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], str, Path, list[int]]:
+    """Return the weights of a source, its name, where it lies and the seeds that it knows."""
+    if isinstance(source, WeightsFile):
+        return named_alike(read_weights(source.place), here), source.reference, source.place.absolute(), []
+    record = source_record(config)
+    name = f"{record.facts.arm_hash}/seed={record.facts.seed}"
+    return _weights(record), name, record.folder, sorted(_seeds(record.facts))
 
 
 def _weights(record: Record) -> dict[str, Tensor]:
@@ -165,9 +179,9 @@ def _weights(record: Record) -> dict[str, Tensor]:
     }
 
 
-def _mismatch(name: str, tensor: Tensor, there: dict[str, Tensor], head: InitHead) -> str:
-    """Say why a tensor of the network is not loaded; nothing where it is."""
-    if head is not InitHead.keep and name.startswith(f"{HEAD}."):
+def _mismatch(name: str, tensor: Tensor, there: dict[str, Tensor], head: str | None) -> str:
+    """Say why a tensor of the network is not loaded, as one of a new ``head`` is not; nothing where it is."""
+    if head is not None and name.startswith(f"{head}."):
         return "(new head)"
     if name not in there:
         return "(not in the source)"

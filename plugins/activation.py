@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ablate.checks import finite, not_negative, positive
 from ablate.hookspecs import Register, hookimpl
@@ -14,6 +14,16 @@ from ablate.techniques import Activation
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+@dataclass
+class KeepActivation(Activation):
+    """No other activation: the network's own stay (for model=timm, torchvision, import)."""
+
+    keeps: ClassVar[bool] = True
+
+    def build(self) -> nn.Module:
+        return torch.nn.Identity()
 
 
 @dataclass
@@ -200,6 +210,7 @@ class Hardswish(Activation):
 @hookimpl
 def register_techniques(register: Register) -> None:
     """Add the activations."""
+    register("keep", KeepActivation)
     register("identity", Identity)
     register("step", Step)
     register("sigmoid", Sigmoid)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ablate.checks import finite, positive
 from ablate.hookspecs import Register, hookimpl
@@ -13,6 +14,19 @@ from ablate.techniques import Init, Signal
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
+
+
+@dataclass
+class Keep(Init):
+    """No other initialiser: weights and biases begin as the network's author has them (model=timm, import, …)."""
+
+    keeps: ClassVar[bool] = True
+
+    def fill(self, weight: Tensor, fan_in: int, fan_out: int, generator: Generator) -> None:
+        pass
+
+    def waives(self) -> Mapping[str, str]:
+        return dict.fromkeys(("fills_every_weight", "draws_from_the_generator"), "the network's author does")
 
 
 @dataclass
@@ -253,6 +267,7 @@ class Identity(Init):
 @hookimpl
 def register_techniques(register: Register) -> None:
     """Add the initialisers."""
+    register("keep", Keep)
     register("zeros", Zeros)
     register("constant", Constant)
     register("normal", Normal)

@@ -1,4 +1,4 @@
-"""Models: networks assembled from the kit.
+"""Models: networks assembled from the kit, and those that somebody else wrote.
 
 They stand in ``models/``, by what they take; their networks in ``networks/``, imported when one is built: a listing
 needs no torch.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ablate.hookspecs import Register, hookimpl
 
-from .models import dense, embedding, generative, images, pixels, sequences, sets
+from .models import dense, embedding, foreign, generative, images, pixels, sequences, sets
 
 
 @hookimpl
@@ -29,5 +29,8 @@ def register_techniques(register: Register) -> None:
         "unet": pixels.UNet,
         "embedding": embedding.Embedding,
         "gan": generative.GAN,
+        "timm": foreign.Timm,
+        "torchvision": foreign.TorchVision,
+        "import": foreign.Import,
     }.items():
         register(name, technique)

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 
 @dataclass
+class KeepNorm(Norm):
+    """No other normalisation: the network's own stays (for model=timm, torchvision, import)."""
+
+    keeps: ClassVar[bool] = True
+
+    def build(self, features: int, spatial: int) -> nn.Module:
+        return torch.nn.Identity()
+
+
+@dataclass
 class NoNorm(Norm):
     """No normalisation."""
 
@@ -112,6 +122,11 @@ class GroupNorm(Norm):
 
 
 @dataclass
+class GN(GroupNorm):
+    """Group normalisation by its short name: norm=group (Wu & He 2018, arXiv:1803.08494)."""
+
+
+@dataclass
 class InstanceNorm(Norm):
     """Mean 0 and variance 1 per example and channel, over its pixels (Ulyanov et al. 2016, arXiv:1607.08022).
 
@@ -168,11 +183,13 @@ class SpectralNorm(Norm):
 @hookimpl
 def register_techniques(register: Register) -> None:
     """Add the normalisations."""
+    register("keep", KeepNorm)
     register("none", NoNorm)
     register("bn", BatchNorm)
     register("ln", LayerNorm)
     register("rms", RMSNorm)
     register("group", GroupNorm)
+    register("gn", GN)
     register("instance", InstanceNorm)
     register("weight", WeightNorm)
     register("spectral", SpectralNorm)

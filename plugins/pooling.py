@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ablate.checks import at_least
 from ablate.hookspecs import Register, hookimpl
@@ -14,6 +14,16 @@ from ablate.techniques import Pool
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+@dataclass
+class KeepPool(Pool):
+    """No other pooling: the network's own stays (for model=timm, torchvision, import)."""
+
+    keeps: ClassVar[bool] = True
+
+    def build(self, channels: int, spatial: int) -> nn.Module:
+        return torch.nn.Identity()
 
 
 @dataclass
@@ -148,6 +158,7 @@ class GlobalAvgPool(Pool):
 @hookimpl
 def register_techniques(register: Register) -> None:
     """Add the pooling options."""
+    register("keep", KeepPool)
     register("none", NoPool)
     register("max", MaxPool)
     register("avg", AvgPool)

@@ -39,6 +39,9 @@ FULL_BATCH = {"gd", "lbfgs"}
 ALONE = {"kl", "triplet"}
 """Nothing to compare with: for class indices kl is cross_entropy, as it says, and triplet is the loss of embeddings."""
 
+FOREIGN = ["model.target=tests.foreign:Net", "allow_code=true"]
+LIBRARIES = {"timm", "torchvision"}
+
 OPTIONS = [o for kind in KINDS for o in registry().options(kind).values() if o.distribution == BUILTIN]
 COMPARED = [o for o in OPTIONS if o.kind in PROBED and o.kind != "model" and o.name not in ALONE]
 
@@ -60,6 +63,10 @@ def takes(model: str, spec: DataSpec) -> bool:
 def settings_of(option: Option) -> list[str]:
     """Return settings in which ``option`` has a part."""
     chosen = f"{option.kind}={option.name}"
+    if option.cls.keeps or option.name == "import":
+        return list(dict.fromkeys([chosen, "model=import", *FOREIGN]))
+    if option.name in LIBRARIES:
+        pytest.importorskip(option.name, reason=f"{option.name} is not installed here", exc_type=ImportError)
     if option.kind in ("norm", "reg", "pool"):
         return [chosen, "model=cnn"]
     if option.kind == "loss":

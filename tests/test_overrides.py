@@ -21,7 +21,7 @@ def check(*arguments: str, sweep: bool = True) -> list[str]:
         ("seed=range(0,3)", ("0", "1", "2")),
         ("opt.lr=choice(0.1,0.01)", ("0.1", "0.01")),
         ("reg=[l2,dropout],none", ("[l2,dropout]", "none")),
-        ("norm=glob(*n)", ("bn", "ln")),
+        ("norm=glob(*n)", ("bn", "gn", "ln")),
         ("data.permute_pixels=true,false", ("true", "false")),
         ("label='a,b','c'", ("'a,b'", "'c'")),
     ],

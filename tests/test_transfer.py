@@ -392,7 +392,7 @@ def test_of_two_folders_with_one_arm_the_one_with_more_finished_runs_is_taken(pl
     shutil.copytree("outputs/digits-mlp", "outputs/earlier")
     for record in Path("outputs/earlier").rglob("record.json"):
         record.write_text(record.read_text().replace('"finished"', '"running"'))
-    assert locate(plain, "outputs").folder.parent == Path("outputs/digits-mlp")
+    assert locate(plain, "outputs").place.parent == Path("outputs/digits-mlp")
 
 
 def test_a_sweep_of_another_name_can_hold_the_source_as_its_scratch_arm(short_sweep: Runner) -> None:

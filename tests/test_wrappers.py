@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ablate.record import Status, find
-from tests.helpers import python, short
+from tests.helpers import short
+from tests.libraries import Run, caller, needs
 
-FOLDER = Path(os.environ.get("ABLATE_WRAPPERS", Path(sys.prefix) / "wrappers"))
-pytestmark = pytest.mark.skipif(
-    not (FOLDER / "timm").is_dir() or not (FOLDER / "pytorch_optimizer").is_dir(),
-    reason=f"pytorch_optimizer and timm are not in {FOLDER}: make test installs them",
-)
-
-# torchvision, which timm imports, wants the C++ operators that only the build for this very torch brings.
-OPERATORS = """
-import torch
-library = torch.library.Library("torchvision", "DEF")
-for name in ("nms", "qnms"):
-    library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-"""
-Run = Callable[..., subprocess.CompletedProcess[str]]
+pytestmark = needs("pytorch_optimizer", "timm")
 
 
 @pytest.fixture
 def ablate(tmp_path: Path) -> Run:
     """Return a caller of ``python -m ablate`` where the wrappers are installed."""
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(OPERATORS)
-    path = os.pathsep.join([str(tmp_path / "site"), os.environ.get("PYTHONPATH", ""), str(FOLDER)])
-
-    return functools.partial(python, "-m", "ablate", PYTHONPATH=path)
+    return caller(tmp_path, "-m", "ablate")
 
 
 def brought(listing: str, kind: str, distribution: str) -> set[str]:

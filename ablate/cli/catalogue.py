@@ -71,13 +71,16 @@ def help(arguments: Sequence[str] = ()) -> None:
 
 def _plain_settings() -> list[tuple[str, str, str]]:
     words = {
-        "init_from": "run to start from: its folder, or an arm's hash for each seed's own run",
+        "init_from": "weights to start from: a run's folder, an arm's hash for each seed's own run, or a file",
         "init_head": "keep, new, or frozen: a new head on a frozen body; scratch loads nothing",
+        "freeze": 'parts that do not learn, by name: [conv1,layer1], "[blocks.0.*]"',
+        "layer_decay": "learning rate of each level of weights, times that of the next: 0.8; 1 is one rate for all",
         "seed": "split, initialisation and data order; the same in every arm",
         "name": "folder of the sweep; by default <data>-<model>",
         "label": "what the arm's folder is called; by default the settings given",
         "output_dir": "where the folders of sweeps are",
         "logger": "who is told of the curves: tensorboard,csv and any of mlflow, wandb, aim",
+        "allow_code": "true: what model.target names may be imported and called (model=import)",
         "target": "validation metric for 'steps to target': a number, reached (by every arm), or auto: by calibration",
         "calibration": "runs of the baseline, not reported, that set target=auto; by default 5 from 5 seeds on",
         "design": "full, ofat, loo, fractional or path: which of all combinations are trained",

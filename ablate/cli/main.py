@@ -46,6 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"ablate: {clean(str(error))}", file=sys.stderr)
         return BAD_INPUT
+    except RuntimeError as error:  # Lightning imports torchvision where there is one
+        if "operator torchvision::" not in str(error):
+            raise
+        print(
+            "ablate: torchvision is of another build than torch, and nothing that imports Lightning works "
+            f"({str(error).splitlines()[0]}): install the two from one place, or uninstall torchvision.",
+            file=sys.stderr,
+        )
+        return BAD_INPUT
     except KeyboardInterrupt:
         print("ablate: interrupted; the same command trains what is missing.", file=sys.stderr)
         return INTERRUPTED

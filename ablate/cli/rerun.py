@@ -16,9 +16,14 @@ from ablate.record import read
 from ablate.registry import load_plugin
 from ablate.report.style import console
 
+ALLOW = "allow_code=true"
+
 
 def rerun(arguments: Sequence[str] = ()) -> int:
-    """Train the run in FOLDER again, elsewhere, and print what differs; return 0 where nothing does, else 1."""
+    """Train the run in FOLDER again, elsewhere, and print what differs; return 0 where nothing does, else 1.
+
+    A record cannot say that its code may run: whoever calls does, by ``allow_code=true``.
+    """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--keep")
     parser.add_argument("folder", nargs="*")
@@ -26,10 +31,12 @@ def rerun(arguments: Sequence[str] = ()) -> int:
         said, others = parser.parse_known_args(list(arguments))
     except argparse.ArgumentError as error:
         raise ConfigError("--keep needs a folder: rerun outputs/…/seed=0 --keep again.") from error
+    allow_code = ALLOW in said.folder
+    said.folder = [text for text in said.folder if text != ALLOW]
     if others or len(said.folder) != 1:
         raise ConfigError(
             "rerun takes the folder of one run, the one with its record.json: python -m ablate rerun "
-            "'outputs/digits-mlp/norm=bn-3fa9c1d2/seed=0' [--keep FOLDER]."
+            "'outputs/digits-mlp/norm=bn-3fa9c1d2/seed=0' [--keep FOLDER] [allow_code=true]."
         )
     record = read(Path(said.folder[0]).absolute())
     if (imported := record.facts.imported) is not None:
@@ -53,7 +60,7 @@ def rerun(arguments: Sequence[str] = ()) -> int:
 
     out = console()
     with _place(said.keep) as place:
-        found = reproduce(record, place)
+        found = reproduce(record, place, allow_code=allow_code)
         if said.keep:
             out.print(f"Files: {escape(str(found.again.folder))}")
     for line in found.circumstances:

@@ -122,7 +122,7 @@ def all_move(case: Case) -> Finding | None:
     """Is any parameter never updated: frozen, unused, or without gradient?
 
     Compares every tensor before and after the first 200 steps, to the bit. Fails where one that is to be trained has
-    not moved, warns where one is frozen without init_head=frozen.
+    not moved, warns where one is frozen without init_head=frozen or freeze.
     """
     if case.trains_itself:
         return None
@@ -132,7 +132,7 @@ def all_move(case: Case) -> Finding | None:
     now = dict(trial.module.model.named_parameters())
     frozen = [name for name, p in now.items() if not p.requires_grad]
     still = [name for name, p in now.items() if p.requires_grad and torch.equal(p.detach(), trial.start[name])]
-    asked = case.config.init_head is InitHead.frozen
+    asked = case.config.init_head is InitHead.frozen or bool(case.config.freeze)
     if still:
         figure = f"{len(still)} of {len(now)} tensors stay: {_few(still)}"
     elif frozen:

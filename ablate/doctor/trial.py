@@ -64,7 +64,7 @@ def train(
         module.model.train()
         start = {name: p.detach().clone() for name, p in module.model.named_parameters()}
         trainable = [p for p in module.model.parameters() if p.requires_grad]
-        optimizer = module.opt.build(iter(trainable))
+        optimizer = module.optimizer_for(iter(trainable))
         losses: list[float] = []
         batches = training_batches(dataset.splits.train, config.data, config.seed)
         while len(losses) < steps:

@@ -26,6 +26,8 @@ def graph(config: Config) -> str | None:
         or not all(technique.stackable for technique in config.techniques().values())
         or (t.devices, t.accumulate_grad_batches, t.progress) != (1, 1, False)
         or config.init_head is InitHead.frozen
+        or bool(config.freeze)
+        or config.layer_decay < 1
     )
     if alone:
         return None

@@ -40,7 +40,7 @@ STYLES = {
 
 def introduce(warnings: Sequence[str] = (), notes: Sequence[str] = (), facts: Sequence[str] = ()) -> None:
     """Say what has to be known before a sweep is trained: what may be a mistake, what its design leaves open, what its
-    data is and whose weights it begins with.
+    data is, and what is done to its networks beforehand.
     """
     out = console()
     for warning in warnings:

@@ -93,8 +93,15 @@ class Composer:
         kind = key.partition(".")[0]
         if not self._told_by_kind or kind not in KINDS or key == kind:
             return True
-        chosen = next((s.levels[0] for s in self.fixed if s.key == kind), composition.defaults()[kind])
-        return applies(key, levels.get(kind, chosen))
+        return applies(key, self._chosen(kind, levels))
+
+    def _chosen(self, kind: str, levels: Arm) -> str:
+        """Return the option of a kind in an arm: swept, said, or what its model has where nothing is said."""
+        said = levels.get(kind) or next((s.levels[0] for s in self.fixed if s.key == kind), None)
+        if said is not None:
+            return said
+        defaults = composition.defaults()
+        return defaults[kind] if kind == "model" else composition.defaults_beside(self._chosen("model", levels))[kind]
 
     def _said(self, levels: Arm, fixed: Sequence[Setting], tuned: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         """Return the key and the override of each setting of an arm."""

@@ -61,7 +61,7 @@ def calibration_of(settings: SweepSettings, baseline: PlannedArm, reported: Coll
     if settings.target != AUTO:
         return Calibration(baseline.levels)
     source = baseline.config.source
-    if source is not None and source.seed is None:
+    if source is not None and source.each_seed:
         if asked:
             raise ConfigError(
                 f"calibration={asked}: the runs of {baseline.config.label} start from those of {source.reference}, "

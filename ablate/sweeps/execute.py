@@ -57,7 +57,7 @@ def sweep(arguments: Sequence[str] = ()) -> Sweep:
 
 def foresee(plan: Plan) -> None:
     """Print what ``plan`` comes to; nothing of it is trained."""
-    introduce(plan.warnings, plan.arrangement.notes, (*plan.data, *plan.transfers))
+    introduce(plan.warnings, plan.arrangement.notes, (*plan.data, *plan.changes))
     print_preview(preview(plan))
 
 
@@ -70,7 +70,7 @@ def execute(plan: Plan, engine: Engine, stop: Stop | None = None) -> Sweep:
     signals = Stop() if stop is None else stop
     rounds = Rounds(plan)
     check_writable(plan.folder)
-    introduce((*plan.warnings, *plan.replaced), plan.arrangement.notes, (*plan.data, *plan.transfers))
+    introduce((*plan.warnings, *plan.replaced), plan.arrangement.notes, (*plan.data, *plan.changes))
     try:
         with signals_request(signals):
             for each in rounds:

@@ -29,12 +29,24 @@ class Prober:
         """Raise ``ConfigError`` if the network cannot be built or does not fit its data."""
         self._digest(config)
 
-    def transfer(self, config: Config) -> str:
-        """Say what the network takes over from an earlier run; nothing for one that starts from scratch."""
-        if config.source is None:
-            return ""
-        head = "" if config.init_head is InitHead.keep else f" init_head={config.init_head.name}"
-        return f"init_from={config.source.reference}{head}: {objective(config, self._dataset(config)).transfer}"
+    def changed(self, config: Config, name: str) -> list[str]:
+        """Say what is done to the network of the arm ``name``: what it takes over from an earlier run, what is put in.
+
+        Nothing for a network that is made of the options and starts from scratch.
+        """
+        if config.source is None and not config.model.foreign and not config.freeze:
+            return []
+        module, said = objective(config, self._dataset(config)), []
+        if module.replaced and module.replaced.rows:
+            said.append(f"{name}: {module.replaced}")
+        if config.source is not None:
+            head = "" if config.init_head is InitHead.keep else f" init_head={config.init_head.name}"
+            said.append(f"init_from={config.source.reference}{head}: {module.transfer}")
+        if config.freeze:
+            weights = {p: p.numel() for p in module.model.parameters()}
+            still = sum(count for p, count in weights.items() if not p.requires_grad)
+            said.append(f"{name}: {still} of {sum(weights.values())} weights are frozen")
+        return said
 
     def data(self, configs: Sequence[Config]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return what is to be said of the data that ``configs`` train on, and what may be wrong with it.

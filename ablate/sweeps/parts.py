@@ -10,6 +10,7 @@ from hydra.core.config_loader import ConfigLoader
 from ablate import composition
 from ablate.config import Config, to_config
 from ablate.errors import ConfigError
+from ablate.registry import registry
 
 _TOGETHER = ("init_from", "init_head")
 """Settings of which neither is checked without the other."""
@@ -33,8 +34,11 @@ class Parts:
         for key, text in said:
             texts.setdefault(_decided_by(key.partition(".")[0]), []).append(text)
         whole = tuple(text for _, text in said)
+        model = tuple(text for key, text in said if key == "model" and _has_defaults(text))
+        if model:  # beside which other options are those of which nothing is said
+            texts = {names: own if names == ("model",) else [*model, *own] for names, own in texts.items()}
         try:
-            base, parts = self._compose(()), {names: self._compose(tuple(own)) for names, own in texts.items()}
+            base, parts = self._compose(model), {names: self._compose(tuple(own)) for names, own in texts.items()}
         except ConfigError:  # what is wrong alone may be right beside a preset
             return dataclasses.replace(self._compose(whole))
         if any(_replaced(part, base, names) != base for names, part in parts.items()):
@@ -47,6 +51,12 @@ class Parts:
         if texts not in self._composed:
             self._composed[texts] = to_config(composition.load(self._loader, texts))
         return self._composed[texts]
+
+
+def _has_defaults(choice: str) -> bool:
+    """Say whether a model, ``model=timm``, has other options than the usual ones where nothing is said."""
+    name = choice.partition("=")[2]
+    return name in registry().options("model") and bool(registry().defaults(name))
 
 
 def _decided_by(root: str) -> tuple[str, ...]:

@@ -46,8 +46,8 @@ class Plan:
     composer: Composer
     settings: SweepSettings
     warnings: tuple[str, ...]
-    transfers: tuple[str, ...]
-    """What the arms take over from earlier runs, in words."""
+    changes: tuple[str, ...]
+    """What is done to the arms' networks before training: what they take over, what was replaced; in words."""
     data: tuple[str, ...]
     """What the data is that comes from outside, in words."""
 
@@ -124,7 +124,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
     told, doubts = prober.data(configs)
     tuning = tuning_of(tuned, settings, of_sweep.tune_seeds or TUNING_SEEDS, arms, composer)
     baseline = next(arm for arm in arms if arm.levels == composer.meaning(arrangement.baseline))
-    said = dict.fromkeys(text for config in configs if (text := prober.transfer(config)))
+    said = dict.fromkeys(text for arm in arms for text in prober.changed(arm.config, _called(arm)))
     return Plan(
         factors=composer.factors,
         seeds=seeds,
@@ -135,9 +135,14 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
         composer=composer,
         settings=of_sweep,
         warnings=tuple(dict.fromkeys([*warnings, *doubts])),
-        transfers=tuple(said),
+        changes=tuple(said),
         data=told,
     )
+
+
+def _called(arm: PlannedArm) -> str:
+    """Name an arm by its levels; the only one by what was said."""
+    return ",".join(f"{key}={level}" for key, level in arm.levels.items()) or arm.config.label or "default"
 
 
 def _check_seeds(settings: Sequence[Setting]) -> None:

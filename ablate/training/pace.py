@@ -76,7 +76,7 @@ class Pace:
         return module.double() if self._double else module
 
     def _rules(self, module: Objective) -> tuple[torch.optim.Optimizer, LRScheduler | None]:
-        optimizer = module.opt.build(p for p in module.model.parameters() if p.requires_grad)
+        optimizer = module.optimizer_for(p for p in module.model.parameters() if p.requires_grad)
         return optimizer, module.sched.build(optimizer, max(self.steps, _STEPS))
 
     def _alone(self, config: Config) -> Step:

@@ -43,14 +43,17 @@ class Reproduction:
         return not self.differences
 
 
-def reproduce(record: Record, output_dir: Path) -> Reproduction:
-    """Train the run of ``record`` again, under ``output_dir``; raise ``ConfigError`` where that is not possible."""
+def reproduce(record: Record, output_dir: Path, *, allow_code: bool = False) -> Reproduction:
+    """Train the run of ``record`` again, under ``output_dir``; raise ``ConfigError`` where that is not possible.
+
+    ``allow_code`` is not the record's to say: it may be a stranger's.
+    """
     if not record.status.done:
         raise ConfigError(f"{record.folder} is {record.status}: only a run that has ended by itself can be compared.")
     settings = overrides_of(record)
     with config_loader() as loader:
         config = to_config(load(loader, [*settings, f"output_dir={written(str(output_dir))}"]))
-    config.label = record.facts.arm
+    config.label, config.allow_code = record.facts.arm, allow_code
     data = record.facts.data or {}
     if (then := data.get("content")) is not None and then != config.data.content():
         raise ConfigError(
@@ -68,7 +71,8 @@ def overrides_of(record: Record) -> list[str]:
     if place := (facts.data or {}).get("path"):
         settings["data.path"] = str(place)
     if reference := settings.get("init_from"):
-        settings["init_from"] = str(locate(str(reference), str(record.folder.parents[2])).folder.absolute())
+        where = (facts.transfer or {}).get("folder", "") if "@" in str(reference) else reference  # of a file, its path
+        settings["init_from"] = str(locate(str(where), str(record.folder.parents[2])).place.absolute())
     try:
         trainer = record.config["trainer"]
         settings |= {f"trainer.{name}": trainer[name] for name in _WHERE if name in trainer}

@@ -112,6 +112,7 @@ def train(
     facts.parameters = sum(p.numel() for p in module.model.parameters())
     facts.data = data_facts(config.data, dataset)
     facts.transfer = asdict(module.transfer) if module.transfer else None
+    facts.replaced = asdict(module.replaced) if module.replaced else None
     facts.macs = macs(module, dataset.splits.train.x[0], facts.arm_hash)
     train = training_batches(dataset.splits.train, config.data, config.seed)
     val, test = (Batches(split, max(train.batch_size, EVALUATION_BATCH)) for split in dataset.splits[1:])
