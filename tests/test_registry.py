@@ -30,7 +30,11 @@ def loaded(*plugins: types.ModuleType) -> Registry:
     """Load plugins as if each were a distribution of its module's name."""
     found = Registry()
     for each in plugins:
-        found.load(Plugin(each.__name__, Source(f"dist-{each.__name__}", "1.0"), each.register_techniques))
+        found.load(
+            Plugin(
+                each.__name__, Source(f"dist-{each.__name__}", "1.0"), {"register_techniques": each.register_techniques}
+            )
+        )
     return found
 
 

@@ -13,6 +13,8 @@ from ablate.cli import settings
 from ablate.engines import processes
 from ablate.errors import AblateError, ConfigError, did_you_mean
 from ablate.registry import load_plugin
+from ablate.studies.arguments import key_of, named
+from ablate.studies.catalogue import study
 
 VERBS = {
     "help": "ablate.cli.catalogue",
@@ -24,6 +26,8 @@ VERBS = {
     "report": "ablate.cli.report",
     "compare": "ablate.cli.compare",
     "doctor": "ablate.cli.doctor",
+    "studies": "ablate.cli.studies",
+    "study": "ablate.cli.study",
 }
 """The module that holds each verb, as a function of the same name; imported when it is called."""
 
@@ -82,6 +86,8 @@ def _dispatch(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         print(f"lightning-ablate {metadata.version('lightning-ablate')}")
         return 0
+    if (name := named(arguments)) is not None and study(name).exact:
+        return _dispatch(["study", name, *(a for a in arguments if key_of(a) != "study")])
     command = settings.read(arguments)
     if command.needs_workers:
         processes.warm_up()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ablate import composition, override_checks, overrides
 from ablate.errors import ConfigError
+from ablate.studies.arguments import expanded, named
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,17 @@ def read(arguments: Sequence[str]) -> CommandLine:
             "--config-name and --config-path would replace ablate's own configuration. Put presets as groups of YAML "
             "files into a folder, --config-dir FOLDER, and choose one with +group=name."
         )
-    if not flags.shell_completion:
-        _check(settings, flags.multirun, flags.config_dir)
     others = tuple(argument for argument in arguments if argument not in settings)
+    sweep = flags.multirun
+    if named(settings) is not None and not flags.shell_completion:
+        settings, sweep = expanded(settings), True
+        others = others if flags.multirun else (*others, "-m")
+    if not flags.shell_completion:
+        _check(settings, sweep, flags.config_dir)
     hydra = tuple(setting for setting in settings if re.match(r"[+~]*hydra[./=]", setting))
     own = tuple(overrides.quoted([setting for setting in settings if setting not in hydra]))
     answered = flags.shell_completion or flags.hydra_help or flags.info or flags.cfg is not None
-    return CommandLine(tuple(arguments), others, own, hydra, flags.multirun, answered)
+    return CommandLine(tuple(arguments), others, own, hydra, sweep, answered)
 
 
 def _check(settings: Sequence[str], sweep: bool, config_dir: str | None) -> None:

@@ -15,11 +15,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ablate import composition
 from ablate.cli.settings import CommandLine
+from ablate.cli.testing import conclude
 from ablate.engines.inline import InlineEngine
 from ablate.errors import ConfigError
 from ablate.record import Status
 from ablate.registry import registry
 from ablate.report.terminal import print_sweep
+from ablate.studies.catalogue import study
 from ablate.sweeps.launchers import LocalLauncher
 from ablate.sweeps.plan import make_plan
 from ablate.sweeps.ray_launcher import RayLauncher
@@ -39,7 +41,9 @@ def train(command: CommandLine) -> int:
     if results is None:  # Hydra answered by itself, or the plan was all that was asked for
         return 0
     print_sweep(results)
-    if results.factors:
+    if results.facts.study:
+        conclude(study(results.facts.study), results, command.settings, results.folder.parent)
+    elif results.factors:
         print(f"Report:      python -m ablate report {results.folder}   (a page, data, TensorBoard)")
     if request.stop.by_signal:
         raise KeyboardInterrupt

@@ -18,6 +18,7 @@ from ablate.engines.planned import PlannedRun
 from ablate.errors import ConfigError
 from ablate.metrics import JUDGES, RANGES
 from ablate.overrides import Setting
+from ablate.studies.arguments import expanded
 from ablate.sweep_facts import SweepFacts
 from ablate.sweep_settings import SweepSettings
 from ablate.sweeps.arms import Composer, PlannedArm
@@ -65,7 +66,13 @@ class Plan:
         """A warning where another sweep in the folder, of more arms, has a report that this one takes the place of."""
         before = SweepFacts.load(self.folder)
         ours = {factor.key: list(factor.levels) for factor in self.factors}
-        if before is None or not ours or ours == before.factors or len(before.arms) <= len(self.arms):
+        if (
+            before is None
+            or self.settings.study
+            or not ours
+            or ours == before.factors
+            or len(before.arms) <= len(self.arms)
+        ):
             return ()
         return (
             f"the report of {self.name} was of {len(before.arms)} arms and is of {len(self.arms)} from now on; its "
@@ -89,7 +96,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
     Raises ``ConfigError`` for a setting that is unknown or wrong, and for one that changes nothing in the
     networks it is meant for.
     """
-    parsed = overrides.parse(arguments, loader)
+    parsed = overrides.parse(expanded(arguments), loader)
     presets = composition.presets(loader)
     warnings = override_checks.check(parsed, sweep=sweep, defaults=composition.defaults(), presets=presets)
     parsed = list({s.key: s for s in parsed}.values())  # of a key given twice the last counts
