@@ -64,8 +64,8 @@ def test_every_kind_has_the_options_of_the_catalogue() -> None:
         "loss": "auto cross_entropy dice focal hinge huber kl mae mse triplet",
         "sched": "cosine exponential linear none onecycle plateau step warmup_cosine",
         "model": "attention cnn embedding fcn gan inception linear lstm mlp pointnet resnet unet vgg wide_deep",
-        "data": "adding boolean breast_cancer channel_xor copy diabetes digits digits_canvas digits_rows gaussians "
-        "iris offset_xor parity point_sets recall rings spirals wine",
+        "data": "adding boolean breast_cancer channel_xor copy diabetes digits digits_canvas digits_placed digits_rows "
+        "gaussians iris offset_xor parity point_sets recall rings spirals wine",
     }
     assert list(KINDS) == list(expected)
     for kind, names in expected.items():

@@ -22,6 +22,7 @@ from ablate.record import Status
 from ablate.registry import registry
 from ablate.report.terminal import print_sweep
 from ablate.studies.catalogue import study
+from ablate.sweeps.execute import train_source
 from ablate.sweeps.launchers import LocalLauncher
 from ablate.sweeps.plan import make_plan
 from ablate.sweeps.ray_launcher import RayLauncher
@@ -36,6 +37,7 @@ def train(command: CommandLine) -> int:
     if (warning := registry().warning()) and not command.answered:
         print(f"ablate: warning: {warning}", file=sys.stderr)
     request = Request(command.settings, shlex.join(["python", "-m", "ablate", *command.arguments]))
+    train_source(command.settings)
     _through_hydra(request, command)
     results = request.results
     if results is None:  # Hydra answered by itself, or the plan was all that was asked for

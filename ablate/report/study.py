@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ablate.analysis.wording import counted
 from ablate.report.style import console, duration_text
-from ablate.studies.arguments import command
+from ablate.studies.arguments import command, text
 from ablate.studies.definition import Study
 from ablate.verdicts.outcome import Outcome, Verdict
 
@@ -62,8 +62,10 @@ def tested(study: Study) -> list[str]:
         return [f"Check: {study.check}{given}"]
     factor, level, against = study.compare
     within = f", within each level of {study.condition}" if study.condition else ""
+    start = [f"Starts from: {' '.join(f'{key}={text(value)}' for key, value in study.before.items())}"]
     return [
-        f"Compared: {factor}={level} with {against}{within}",
+        *(start if study.before else []),
+        f"Compared: {factor}={text(level)} with {text(against)}{within}",
         f"Measured: {study.measure}; expected: {study.expect}; the smallest difference that matters: {study.margin:g}",
         f"Stands for: {command(study)}",
     ]

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ablate.composition import compose
 from ablate.config import UNSCIENTIFIC_TRAINER
 from ablate.errors import ConfigError
 from ablate.studies.catalogue import study
@@ -67,7 +68,26 @@ def settings(one: Study) -> dict[str, str]:
                 levels[key].append(text(level))
     fixed = {key: text(value) for key, value in one.settings.items()}
     swept = {key: ",".join(found) for key, found in levels.items()}
-    return {"name": FOLDER, **fixed, **swept, "seed": f"range(0,{one.seeds})"}
+    source = {"init_from": f"'{_source_hash(one)}'"} if one.before else {}
+    return {"name": FOLDER, **source, **fixed, **swept, "seed": f"range(0,{one.seeds})"}
+
+
+def source(arguments: Sequence[str]) -> list[str]:
+    """Return the sweep whose runs those of the named study start from, with the same seeds; nothing for no such."""
+    name = named(arguments)
+    if name is None or not (one := study(name)).before:
+        return []
+    said = {key_of(argument): argument for argument in expanded(arguments)}
+    own = [said[key] for key in said if key in _FREE and key != "study"]
+    return [*_before(one), *own]
+
+
+def _before(one: Study) -> list[str]:
+    return [f"{key}={text(value)}" for key, value in one.before.items()]
+
+
+def _source_hash(one: Study) -> str:
+    return compose(_before(one)).arm_hash
 
 
 def command(one: Study) -> str:

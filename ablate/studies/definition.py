@@ -177,16 +177,14 @@ def _compared(given: Mapping[str, Any]) -> tuple[str, Any, Any]:
 
 
 def _check_condition(study: Study) -> None:
-    known = [*study.vary, *([ARM] if study.arms else [])]
-    used = {study.condition, study.compare[0] if study.compare else None}
-    if study.compare and (idle := [factor for factor in known if factor not in used]):
-        raise ValueError(f"{idle[0]} is varied, but neither compared nor the condition")
-    if study.condition is None:
+    if study.compare is None:
         return
-    if study.condition not in known or (study.compare and study.condition == study.compare[0]):
-        raise ValueError(
-            f"condition={study.condition} is no other factor: it is one of {known}, and not what is compared"
-        )
+    known = [*study.vary, *([ARM] if study.arms else [])]
+    others = [factor for factor in known if factor != study.compare[0]]
+    if study.condition is not None and study.condition not in others:
+        raise ValueError(f"condition={study.condition} is none of the factors beside what is compared: {others}")
+    if idle := [factor for factor in others if factor != study.condition]:
+        raise ValueError(f"{idle[0]} is varied, but neither compared nor the condition")
 
 
 def _one_of(kinds: type[StrEnum], key: str, value: Any) -> Any:

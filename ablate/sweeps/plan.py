@@ -19,6 +19,7 @@ from ablate.errors import ConfigError
 from ablate.metrics import JUDGES, RANGES
 from ablate.overrides import Setting
 from ablate.studies.arguments import expanded
+from ablate.studies.catalogue import study
 from ablate.sweep_facts import SweepFacts
 from ablate.sweep_settings import SweepSettings
 from ablate.sweeps.arms import Composer, PlannedArm
@@ -125,7 +126,8 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
     prober = Prober()
     for config in configs:
         prober.check(config)
-    refuse_idle_factors(arms, composer, prober)
+    if not (of_sweep.study and study(of_sweep.study).arms):  # whose settings vary together, not one by one
+        refuse_idle_factors(arms, composer, prober)
     refuse_idle_settings(arms, composer, prober)
     tuning = tuning_of(tuned, settings, of_sweep.tune_seeds or TUNING_SEEDS, arms, composer)
     baseline = next(arm for arm in arms if arm.levels == composer.meaning(arrangement.baseline))
