@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,12 +160,12 @@ def test_a_study_of_a_plugin_ends_in_a_verdict_a_figure_and_its_pages(
         assert one.low < (one.estimate or 0) < one.high < -2
     assert outcome.digest == shipped.digest
     gallery, book = Path("g.md").read_text("utf-8"), Path("b.html").read_text("utf-8")
-    assert out_of_step(gallery, [shipped])[0:0] == []
+    assert out_of_step(gallery, [shipped]) == []
     assert "**Verdict: supported.**" in gallery
     assert Path("g/zeros_fail.svg").read_text("utf-8").startswith("<svg")
     assert shipped.claim_zh in book
     assert "&lt;first&gt; &amp; last" in book
-    assert "http" not in book.replace("http://www.w3.org/", "")
+    assert "://" not in re.sub(r'="http://www.w3.org/[^"]*"', "", book)
     assert "<script" not in book
     assert main(["studies", "zeros_fail"]) == 0
     assert "Verdict: supported" in capsys.readouterr().out

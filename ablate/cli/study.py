@@ -9,12 +9,14 @@ from pathlib import Path
 
 from ablate.atomic import write_atomically
 from ablate.config import Config
+from ablate.discovery import BUILTIN
 from ablate.errors import AblateError, ConfigError
 from ablate.report.book import to_book
 from ablate.report.gallery import Entry, to_gallery
 from ablate.report.style import console
 from ablate.studies import catalogue
-from ablate.studies.arguments import key_of
+from ablate.studies.arguments import FOLDER, key_of
+from ablate.studies.definition import Study
 from ablate.verdicts.outcome import Outcome, figure_of
 
 _USAGE = "study NAME … | --all [--seeds N or range(10,20)] [--gallery FILE] [--book FILE] [settings such as stack=auto]"
@@ -54,8 +56,7 @@ def study(arguments: Sequence[str] = ()) -> int:
         except AblateError as error:
             failed.append(one.name)
             print(f"ablate: {one.name}: {error}", file=sys.stderr)
-    if asked.all or asked.gallery or asked.book:
-        _write(_root(settings), Path(asked.gallery or GALLERY) if asked.gallery or asked.all else None, asked.book)
+    _write(asked, chosen, _root(settings))
     if failed:
         print(f"ablate: {len(failed)} could not be run: {', '.join(failed)}.", file=sys.stderr)
     return int(bool(failed))
@@ -66,16 +67,21 @@ def _root(settings: Sequence[str]) -> Path:
     return Path(options[-1].partition("=")[2] if options else Config.output_dir)
 
 
-def _write(root: Path, gallery: Path | None, book: str | None) -> None:
-    """Write the gallery and the book of all studies, from the outcomes under ``root``."""
-    entries = [Entry(one, Outcome.load(root, one.name), figure_of(root, one.name)) for one in catalogue.studies()]
-    if gallery is not None:
-        figures = gallery.parent / gallery.stem
-        for entry in entries:
+def _write(asked: argparse.Namespace, chosen: Sequence[Study], root: Path) -> None:
+    """Write the gallery and the book, from the outcomes under ``root``.
+
+    Of the studies that were named those; of all, the gallery has ours, as it is part of the documentation.
+    """
+    known = catalogue.found()
+    entries = [Entry(one, Outcome.load(root, one.name), figure_of(root, one.name)) for one in chosen]
+    if gallery := asked.gallery or (GALLERY if asked.all else None):
+        own = [one for one in entries if not asked.all or known[one.study.name].distribution == BUILTIN]
+        figures = Path(gallery).parent / Path(gallery).stem
+        for entry in own:
             if entry.figure:
                 write_atomically(figures / f"{entry.study.name}.svg", entry.figure)
-        write_atomically(gallery, to_gallery(entries, figures.name))
+        write_atomically(Path(gallery), to_gallery(own, figures.name))
         console().print(f"Gallery:     {gallery}", soft_wrap=True)
-    path = Path(book) if book else root / "studies" / BOOK
-    write_atomically(path, to_book(entries))
-    console().print(f"Book:        {path}", soft_wrap=True)
+    if book := asked.book or (root / FOLDER / BOOK if asked.all else None):
+        write_atomically(Path(book), to_book(entries))
+        console().print(f"Book:        {book}", soft_wrap=True)

@@ -69,6 +69,8 @@ def settings(one: Study) -> dict[str, str]:
     fixed = {key: text(value) for key, value in one.settings.items()}
     swept = {key: ",".join(found) for key, found in levels.items()}
     source = {"init_from": f"'{_source_hash(one)}'"} if one.before else {}
+    if one.measure != "steps_to_target":
+        fixed = {"calibration": "0", **fixed}  # what no target is needed for
     return {"name": FOLDER, **source, **fixed, **swept, "seed": f"range(0,{one.seeds})"}
 
 

@@ -164,7 +164,8 @@ def s_shape_explodes(gain: float = 3.0, depth: int = 10) -> Checked:
         0,
         f"The largest slopes are {slopes['sigmoid']:.3g} (sigmoid) and {slopes['tanh']:.3g} (tanh), so that {bounded} "
         f"of 2 can only shrink what passes through them; what grows comes from weights: started {gain:g} times "
-        f"too large, {depth} layers multiply the gradient by {grown['tanh']:.2g} with tanh and {grown['relu']:.2g} with ReLU",
+        f"too large, {depth} layers multiply the gradient by {grown['tanh']:.2g} with tanh and {grown['relu']:.2g} "
+        "with ReLU",
     )
 
 
