@@ -189,6 +189,17 @@ def test_a_contrast_that_the_runs_do_not_hold_is_refused(shipped: Study) -> None
     assert figure(replace(shipped, condition=None, compare=("model.depth", 1, 2)), results) is not None
 
 
+def test_a_target_that_nobody_reached_leaves_the_claim_open(shipped: Study) -> None:
+    one = replace(shipped, measure="steps_to_target", margin=1.1)
+    results = sweep(["study=zeros_fail", "target=1.0", "calibration=null", "seed=0,1", "workers=0", "quiet=true"])
+    outcome = judge(one, results)
+    assert outcome.verdict is Verdict.inconclusive
+    assert [(found.where, found.difference) for found in outcome.findings] == [
+        ("model.depth=1", "no run reached the target within the budget"),
+        ("model.depth=2", "no run reached the target within the budget"),
+    ]
+
+
 def test_a_check_decides_an_exact_property(shipped: Study) -> None:
     given = {"claim": "Twice two is four.", "claim_zh": "二二得四。", "kind": "said", "check": "twice_two"}
     source = {"file": "mine", "topic": "1"}

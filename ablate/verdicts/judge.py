@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -22,6 +23,7 @@ from ablate.verdicts.wording import conclusion, frequencies, headline_of, readin
 
 ARMS = "arm of the study"
 """The column of the frame that has them: ``arm`` is what a sweep calls each of its own."""
+UNPAIRED = "no two runs can be compared"
 
 
 def judge(study: Study, sweep: Sweep) -> Outcome:
@@ -37,10 +39,7 @@ def judge(study: Study, sweep: Sweep) -> Outcome:
     findings = (
         _diverged(study, frame, factors) if study.measure == DIVERGED else _measured(study, sweep, frame, factors)
     )
-    if condition:
-        order = [setting(condition, level) for level in dict.fromkeys(frame[condition])]
-        findings.sort(key=lambda one: order.index(one.where))
-        findings = [_renamed(one, condition, study) for one in findings]
+    findings = [_plain(one) for one in findings]
     verdict = combined([one.verdict for one in findings])
     records = sweep.records
     return Outcome(
@@ -97,13 +96,19 @@ def _told(keys: Sequence[str], levels: Sequence[str | None]) -> Mapping[str, str
     return dict(zip(keys, levels, strict=True))
 
 
+def _places(frame: pd.DataFrame, factors: Sequence[str]) -> list[str]:
+    """Return the levels of the condition, ``opt.lr=0.1``; an empty one where there is none."""
+    return [setting(factors[1], level) for level in dict.fromkeys(frame[factors[1]])] if len(factors) > 1 else [""]
+
+
 def _measured(study: Study, sweep: Sweep, frame: pd.DataFrame, factors: Sequence[str]) -> list[Finding]:
     metric = metric_of(sweep, study.measure, study.margin)
     found = analysis.effects(frame, factors, metric, by=factors[1] if len(factors) > 1 else None)
-    if not found.contrasts:
-        why = " ".join(one.sentence() for one in found.refused) or "No two runs can be compared."
-        return [Finding("", Verdict.inconclusive, why)]
-    return [_finding(study.expect, one) for one in found.contrasts if one.factor == factors[0]]
+    tested = {one.where: one for one in (_finding(study.expect, one) for one in found.contrasts)}
+    refused = [(name, one.why) for one in found.refused for name in one.effects]
+    places = _places(frame, factors)
+    whys = {place: next((why for name, why in refused if name.endswith(place)), UNPAIRED) for place in places}
+    return [tested.get(place, Finding(place, Verdict.inconclusive, why)) for place, why in whys.items()]
 
 
 def _finding(expect: Expect, one: Contrast) -> Finding:
@@ -133,11 +138,10 @@ def called(expect: Expect, found: Called, mean: float, *, equivalent: bool) -> V
 
 def _diverged(study: Study, frame: pd.DataFrame, factors: Sequence[str]) -> list[Finding]:
     """Return how often the runs of the two levels diverged: an exact test of the seeds in which they differ."""
-    by = factors[1] if len(factors) > 1 else None
-    found = analysis.effects(frame, factors, "area", by=by)
-    return [_frequency(study, one) for one in found.divergences if one.factor == factors[0]] or [
-        Finding("", Verdict.inconclusive, "no run diverged")
-    ]
+    found = analysis.effects(frame, factors, "area", by=factors[1] if len(factors) > 1 else None)
+    tested = {one.where: one for one in (_frequency(study, one) for one in found.divergences)}
+    none = {place: Finding(place, Verdict.inconclusive, "no run diverged") for place in _places(frame, factors)}
+    return [*(none | tested).values()]
 
 
 def _frequency(study: Study, one: Divergence) -> Finding:
@@ -150,9 +154,10 @@ def _frequency(study: Study, one: Divergence) -> Finding:
     return Finding(where, verdict, frequencies(one), estimate=share, seeds=one.runs, p=one.p_holm)
 
 
-def _renamed(one: Finding, condition: str, study: Study) -> Finding:
-    """Return it with an arm of the study called by its name."""
-    return one if condition != ARMS else Finding(**{**vars(one), "where": one.where.removeprefix(f"{ARMS}=")})
+def _plain(one: Finding) -> Finding:
+    """Return it with the study's arms called by their names alone."""
+    where, difference, *notes = (text.replace(f"{ARMS}=", "") for text in (one.where, one.difference, *one.notes))
+    return replace(one, where=where, difference=difference, notes=notes)
 
 
 def combined(found: Sequence[Verdict]) -> Verdict:
