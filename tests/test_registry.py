@@ -63,7 +63,8 @@ def test_every_kind_has_the_options_of_the_catalogue() -> None:
         "opt": "adadelta adagrad adam adamw gd lbfgs lion momentum muon nadam nesterov radam rmsprop sgd",
         "loss": "auto cross_entropy dice focal hinge huber kl mae mse triplet",
         "sched": "cosine exponential linear none onecycle plateau step warmup_cosine",
-        "model": "attention cnn embedding fcn gan inception linear lstm mlp pointnet resnet unet vgg wide_deep",
+        "model": "attention cnn embedding fcn gan inception linear lstm mlp mlp_output pointnet resnet unet vgg "
+        "wide_deep",
         "data": "adding boolean breast_cancer channel_xor copy diabetes digits digits_canvas digits_placed digits_rows "
         "gaussians iris offset_xor parity point_sets recall rings spirals wine",
     }
