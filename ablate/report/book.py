@@ -22,7 +22,7 @@ def to_book(entries: Sequence[Entry]) -> str:
 
 def _figure(entry: Entry) -> Markup:
     """Return the figure, named for those who do not see it; its identifiers, which a page has once, made its own."""
-    if not entry.figure or entry.study.compare is None:
+    if not entry.figure or entry.current is None or entry.study.compare is None:
         return Markup("")
     own = hashlib.sha256(entry.study.name.encode()).hexdigest()[:8]
     svg = entry.figure.replace('id="', f'id="{own}-').replace('"#', f'"#{own}-').replace("url(#", f"url(#{own}-")

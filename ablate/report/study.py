@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.markup import escape
@@ -62,13 +63,18 @@ def tested(study: Study) -> list[str]:
         return [f"Check: {study.check}{given}"]
     factor, level, against = study.compare
     within = f", within each level of {study.condition}" if study.condition else ""
-    start = [f"Starts from: {' '.join(f'{key}={text(value)}' for key, value in study.before.items())}"]
+    start = [f"Starts from: {_told(study.before)}"]
     return [
         *(start if study.before else []),
         f"Compared: {factor}={text(level)} with {text(against)}{within}",
         f"Measured: {study.measure}; expected: {study.expect}; the smallest difference that matters: {study.margin:g}",
-        f"Stands for: {command(study)}",
+        *(f"Arm {name}: {_told(arm)}" for name, arm in study.arms.items()),
+        f"Stands for{', of whose arms these' if study.arms else ''}: {command(study)}",
     ]
+
+
+def _told(settings: Mapping[str, Any]) -> str:
+    return " ".join(f"{key}={text(value)}" for key, value in settings.items())
 
 
 def print_list(rows: Sequence[tuple[Study, Outcome | None]]) -> None:

@@ -12,6 +12,8 @@ from ablate.errors import ConfigError, did_you_mean
 from ablate.registry import StudyFile, registry
 from ablate.studies.definition import Study, read
 
+_CHINESE = "一二三四五六七八九十"
+
 
 def found() -> dict[str, StudyFile]:
     """Return the files of all studies by name, ours first; a plugin's cannot take the place of one of ours."""
@@ -32,8 +34,9 @@ def studies() -> list[Study]:
 
 def place(one: Study) -> tuple[str, list[int], str, str]:
     """Return what studies are sorted by: file, topic with its numbers counted, name."""
-    numbers = [int(digits) for digits in re.findall(r"\d+", one.source.topic)[:2]]
-    return one.source.file, numbers, one.source.topic, one.name
+    topic = one.source.topic
+    numbers = [int(digits) for digits in re.findall(r"\d+", topic)[:2]] or [1 + _CHINESE.find(topic[:1])]
+    return one.source.file, numbers, topic, one.name
 
 
 def study(name: str) -> Study:
