@@ -148,7 +148,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
 def test_a_study_of_a_plugin_ends_in_a_verdict_a_figure_and_its_pages(
     shipped: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["study", "zeros_fail", "workers=0", "quiet=true", "--gallery", "g.md", "--book", "b.html"]) == 0
+    assert main(["study", "zeros_fail", "workers=0", "--gallery", "g.md", "quiet=true", "--book", "b.html"]) == 0
     assert "Verdict:  supported" in capsys.readouterr().out
     outcome = Outcome.load(Path("outputs"), "zeros_fail")
     assert outcome is not None

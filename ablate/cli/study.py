@@ -37,8 +37,10 @@ def study(arguments: Sequence[str] = ()) -> int:
         asked, unknown = parser.parse_known_args(list(arguments))
     except argparse.ArgumentError as error:
         raise ConfigError(f"study: {error}. {_USAGE}.") from error
-    settings = [name for name in asked.names if "=" in name]
-    names = [name for name in asked.names if "=" not in name]
+    said = [*asked.names, *(word for word in unknown if not word.startswith("-"))]  # flags may stand between
+    unknown = [word for word in unknown if word.startswith("-")]
+    settings = [word for word in said if "=" in word]
+    names = [word for word in said if "=" not in word]
     if unknown or not (names or asked.all) or (names and asked.all):
         raise ConfigError(f"study {' '.join(unknown) or '…'}: this takes names of studies, or --all. {_USAGE}.")
     if wrong := [setting for setting in settings if key_of(setting) in ("study", "name", "dry_run")]:
