@@ -12,7 +12,7 @@ from ablate import analysis
 from ablate.analysis import Contrast, Divergence
 from ablate.analysis.evidence import Verdict as Called
 from ablate.analysis.table import is_absent, label
-from ablate.analysis.wording import setting
+from ablate.analysis.wording import margin, setting
 from ablate.errors import ConfigError
 from ablate.results import Sweep
 from ablate.studies.arguments import arm_of, same, text
@@ -40,6 +40,7 @@ def judge(study: Study, sweep: Sweep) -> Outcome:
         _diverged(study, frame, factors) if study.measure == DIVERGED else _measured(study, sweep, frame, factors)
     )
     findings = [_plain(one) for one in findings]
+    limit = "" if study.measure == DIVERGED else margin(metric_of(sweep, study.measure, study.margin))
     verdict = combined([one.verdict for one in findings])
     records = sweep.records
     return Outcome(
@@ -47,7 +48,7 @@ def judge(study: Study, sweep: Sweep) -> Outcome:
         digest=study.digest,
         verdict=verdict,
         headline=headline_of(verdict, findings),
-        reading=reading_of(study, verdict, findings),
+        reading=reading_of(study, findings, limit),
         findings=findings,
         seeds=sorted({record.facts.seed for record in records}),
         runs=len(records),

@@ -55,8 +55,8 @@ def headline_of(verdict: Verdict, findings: Sequence[Finding]) -> str:
     return f"holds when {told}, open otherwise" if others == {Verdict.inconclusive} else f"holds only when {told}"
 
 
-def reading_of(study: Study, verdict: Verdict, findings: Sequence[Finding]) -> str:
-    """Return what came out as a paragraph."""
+def reading_of(study: Study, findings: Sequence[Finding], limit: str) -> str:
+    """Return what came out as a paragraph; ``limit`` is the margin in words."""
     assert study.compare is not None
     factor, level, against = study.compare
     sides = [text(one) if factor == ARM else f"{factor}={text(one)}" for one in (level, against)]
@@ -70,7 +70,7 @@ def reading_of(study: Study, verdict: Verdict, findings: Sequence[Finding]) -> s
         said.append(f"{place}: {one.difference}{seeds}; {words.get(one.verdict, str(one.verdict))}.")
         said += one.notes[:NOTES] if len(findings) == 1 else []
     if any(one.verdict is Verdict.none for one in findings) or study.expect is Expect.same:
-        said.append(f"No effect means: less than {_margin(study)} either way, by an equivalence test.")
+        said.append(f"No effect means: less than {limit} either way, by an equivalence test.")
     return " ".join(said)
 
 
@@ -82,11 +82,3 @@ def measure(study: Study) -> str:
         "best": "of the best validation metric",
     }
     return names.get(study.measure, study.measure.replace("_", " "))
-
-
-def _margin(study: Study) -> str:
-    ratios = ("steps_to_target", "seconds_per_step", "seconds", "parameters", "macs", "optimizer_state_bytes")
-    if study.measure in ratios:
-        return f"a factor of {study.margin:g}"
-    shares = study.measure in ("best", "final") or study.measure.rpartition("/")[2] in ("acc", "miou")
-    return counted(study.margin, "point") if shares else f"{study.margin:g}"
