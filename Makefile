@@ -73,7 +73,7 @@ $(VENV)/.installed-ray: $(VENV)/.installed
 
 # Somebody else's plugin, installed as a person would install it, but into a folder of its own: the tests see it, and
 # nothing else does. A build folder left behind would keep modules that have been renamed.
-$(VENV)/.installed-extras: $(VENV)/.installed $(EXTRAS)/pyproject.toml $(wildcard $(EXTRAS)/*.py)
+$(VENV)/.installed-extras: $(VENV)/.installed $(EXTRAS)/pyproject.toml $(wildcard $(EXTRAS)/*.py $(EXTRAS)/*/*.yaml)
 	rm -rf $(EXTRAS)/build $(VENV)/extras
 	@$(PIP) --no-deps --target $(VENV)/extras ./$(EXTRAS)
 	@touch $@

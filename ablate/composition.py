@@ -125,7 +125,7 @@ def presets(loader: ConfigLoader) -> frozenset[str]:
     """Return the config groups that are YAML files rather than plugins, such as ``experiment`` in ``+experiment=x``."""
     sources = loader.get_sources()  # the loader's own list of groups would first copy every configuration there is
     groups = {group for source in sources if source.is_group("") for group in source.list("", ObjectType.GROUP)}
-    return frozenset(groups - KINDS.keys() - {"hydra"})
+    return frozenset(groups - KINDS.keys() - {"hydra", "study"})  # a study is a setting of the whole sweep
 
 
 def explain(error: BaseException) -> str:

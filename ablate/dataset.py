@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablate import datamodules
 from ablate.errors import ConfigError
 from ablate.reading import read_ahead
 from ablate.scaling import rescaled, scaling
@@ -101,6 +100,8 @@ def loaded(data: Data, seed: int) -> Splits:
     found = data.load(seed)
     if isinstance(found, Splits):
         return found
+    from ablate import datamodules  # here, as it needs Lightning, and other data does not
+
     return Splits(*(Examples(*pair) for pair in datamodules.examples_of(found, data.task, data.holding, seed)))
 
 

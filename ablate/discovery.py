@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pluggy
 
 from ablate import files, hookspecs
 from ablate.errors import PluginError
 
-Hook: TypeAlias = Callable[[hookspecs.Register], object]
+Hook: TypeAlias = Callable[[Any], object]
 
 BUILTIN = "lightning-ablate"
 SESSION = "this session"
@@ -40,11 +40,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Plugin:
-    """A hook to call, and whose it is."""
+    """The hooks to call, by name, and whose they are."""
 
     module: str
     source: Source
-    hook: Hook
+    hooks: Mapping[str, Hook]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _plugin(point: metadata.EntryPoint, source: Source) -> Plugin:
         raise PluginError(
             f"{told} cannot be loaded from {point.value} ({type(error).__name__}: {error}). {source.way_out}"
         ) from error
-    return Plugin(point.module, source, _hook(plugin, f"{told} ({point.value})"))
+    return Plugin(point.module, source, _hooks(plugin, f"{told} ({point.value})"))
 
 
 def from_file(path: str | os.PathLike[str]) -> Plugin:
@@ -114,25 +114,23 @@ def from_file(path: str | os.PathLike[str]) -> Plugin:
         module = files.load(file)
     except (Exception, SystemExit) as error:
         raise PluginError(f"The plugin file {file} cannot be loaded ({type(error).__name__}: {error}).") from error
-    return Plugin(module.__name__, source, _hook(module, f"The plugin file {file}"))
+    return Plugin(module.__name__, source, _hooks(module, f"The plugin file {file}"))
 
 
-def _hook(plugin: object, told: str) -> Hook:
-    """Return the hook of a plugin, which pluggy has compared with the specification."""
+def _hooks(plugin: object, told: str) -> dict[str, Hook]:
+    """Return the hooks of a plugin, which pluggy has compared with the specifications."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
+    known = ", ".join(f"{name}(register)" for name in hookspecs.HOOKS)
     try:
         manager.register(plugin)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         reason = str(error).splitlines()[-1].rstrip(".")
         raise PluginError(
-            f"{told} has a hook that nobody calls: {reason}. The one hook is register_techniques(register); "
-            "check its spelling."
+            f"{told} has a hook that nobody calls: {reason}. The hooks are {known}; check its spelling."
         ) from error
-    implementations = manager.hook.register_techniques.get_hookimpls()
-    if not implementations:
-        raise PluginError(
-            f"{told} has no hook. Define register_techniques(register) in it, marked with @ablate.hookimpl."
-        )
-    return implementations[0].function
+    found = {name: getattr(manager.hook, name).get_hookimpls() for name in hookspecs.HOOKS}
+    if not any(found.values()):
+        raise PluginError(f"{told} has no hook. Define one of {known} in it, marked with @ablate.hookimpl.")
+    return {name: implementations[0].function for name, implementations in found.items() if implementations}

@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ablate import admission, discovery, files, wrapping
 from ablate.discovery import SESSION, Broken, Plugin, Source
 from ablate.errors import ConfigError, PluginError, did_you_mean
+from ablate.hookspecs import HOOKS, Check
 from ablate.techniques import KINDS, Model, Technique
 
 
@@ -52,6 +53,14 @@ class Option:
         return {**wrapping.versions(self.cls), own: self.version}
 
 
+@dataclass(frozen=True)
+class StudyFile:
+    """Where a study is written down, and whose it is."""
+
+    path: Path
+    distribution: str
+
+
 class Registry:
     """Options by kind and name, and what was set aside."""
 
@@ -59,6 +68,8 @@ class Registry:
         self._options: dict[str, dict[str, Option]] = {kind: {} for kind in KINDS}
         self._by_class: dict[type[Technique], Option] = {}
         self._files: dict[str, tuple[Path, Source]] = {}
+        self._studies: dict[str, StudyFile] = {}
+        self._checks: dict[str, tuple[Check, str]] = {}
         self.broken: list[Broken] = []
 
     def add(self, name: str, technique: type[Technique], distribution: str = SESSION, version: str = "") -> None:
@@ -102,9 +113,17 @@ class Registry:
                 label = f"{getattr(technique, 'kind', '')}={name}".removeprefix("=")
                 self.broken.append(Broken(plugin.source, str(error), (label,)))
 
+        def register_studies(path: str | os.PathLike[str]) -> None:
+            self._add_studies(Path(path), plugin.source)
+
+        def register_checks(name: str, check: Check) -> None:
+            self._add_check(name, check, plugin.source)
+
         before = self._state()
         try:
-            plugin.hook(register)
+            for name, call in zip(HOOKS, (register, register_studies, register_checks), strict=True):
+                if name in plugin.hooks:
+                    plugin.hooks[name](call)
         except (Exception, SystemExit) as error:
             self._restore(before)
             reason = str(error)
@@ -114,6 +133,39 @@ class Registry:
                     f"{admission.first_line(error).rstrip('.')}. {plugin.source.way_out}"
                 )
             self.broken.append(Broken(plugin.source, reason))
+
+    def _add_studies(self, path: Path, source: Source) -> None:
+        files = sorted(path.glob("*.yaml")) if path.is_dir() else [path] if path.is_file() else []
+        if not files:
+            raise PluginError(f"{source} registers studies in {path}, where there is no YAML file. {source.way_out}")
+        for file in files:
+            if (other := self._studies.get(file.stem)) is not None:
+                raise PluginError(
+                    f"{source} brings the study {file.stem}, which {other.distribution} has brought already. "
+                    "Give it another name, or uninstall one of the two."
+                )
+            self._studies[file.stem] = StudyFile(file, source.distribution)
+
+    def _add_check(self, name: str, check: Check, source: Source) -> None:
+        if name in self._checks:
+            raise PluginError(
+                f"{source} registers the check {name}, which {self._checks[name][1]} has registered already. "
+                "Give it another name, or uninstall one of the two."
+            )
+        self._checks[name] = (check, source.distribution)
+
+    def studies(self) -> dict[str, StudyFile]:
+        """Return the files of the studies that plugins brought, by name."""
+        return dict(self._studies)
+
+    def check(self, name: str) -> Check:
+        """Return the check of an exact property, or raise ``ConfigError`` naming the valid ones."""
+        if name not in self._checks:
+            raise ConfigError(
+                f"There is no check '{name}'.{did_you_mean(name, self._checks)} "
+                f"Checks: {', '.join(sorted(self._checks)) or 'none'}."
+            )
+        return self._checks[name][0]
 
     def load_file(self, path: str | os.PathLike[str], *, strict: bool) -> None:
         """Add the options of a plugin file, in place of those that an earlier edition of it brought.
@@ -145,14 +197,17 @@ class Registry:
             )
         for option in [o for o in self._by_class.values() if o.distribution == name]:
             self._remove(option)
+        self._studies = {key: one for key, one in self._studies.items() if one.distribution != name}
+        self._checks = {key: one for key, one in self._checks.items() if one[1] != name}
         self.broken = [each for each in self.broken if each.source.distribution != name]
 
     def _state(self) -> tuple[Any, ...]:
         options = {kind: dict(named) for kind, named in self._options.items()}
-        return options, dict(self._by_class), dict(self._files), list(self.broken)
+        brought = dict(self._files), dict(self._studies), dict(self._checks)
+        return options, dict(self._by_class), *brought, list(self.broken)
 
     def _restore(self, state: tuple[Any, ...]) -> None:
-        self._options, self._by_class, self._files, self.broken = state
+        self._options, self._by_class, self._files, self._studies, self._checks, self.broken = state
 
     def warning(self) -> str:
         """Return one line that names what was set aside, or nothing."""

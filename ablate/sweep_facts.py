@@ -68,6 +68,8 @@ class SweepFacts:
     in words."""
     command: str | None = None
     """What was typed when the sweep was last called; None from Python."""
+    study: str | None = None
+    """The study that it tests."""
     pid: int | None = None
     """The process that trains the sweep, as long as it does, and its machine."""
     host: str | None = None

@@ -52,6 +52,7 @@ class Retry(Enum):
 class SweepSettings:
     """Which runs, how, and what is reported of them."""
 
+    study: str | None = None
     design: Design = Design.full
     baseline: dict[str, str] = field(default_factory=dict)
     resolution: Resolution | None = None

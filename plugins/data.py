@@ -87,6 +87,26 @@ class DigitsCanvas(Data):
 
 
 @dataclass
+class DigitsPlaced(Data):
+    """The digits, each at a random place of a larger canvas that is empty otherwise, ten classes.
+
+    size: height and width of the canvas. What a digit is does not depend on where it is.
+    """
+
+    task: ClassVar[Task] = Task.classification
+    size: int = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(8, size=self.size)
+
+    def load(self, seed: int) -> Splits:
+        from .datasets import digits
+
+        return digits.placed(seed, self.size)
+
+
+@dataclass
 class Diabetes(Data):
     """442 patients with 10 features; the progression of the disease is to be predicted (Efron et al. 2004)."""
 
@@ -140,6 +160,7 @@ def register_techniques(register: Register) -> None:
     register("digits", Digits)
     register("digits_rows", DigitsRows)
     register("digits_canvas", DigitsCanvas)
+    register("digits_placed", DigitsPlaced)
     register("diabetes", Diabetes)
     register("breast_cancer", BreastCancer)
     register("wine", Wine)

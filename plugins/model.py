@@ -17,6 +17,7 @@ def register_techniques(register: Register) -> None:
     for name, technique in {
         "linear": dense.Linear,
         "mlp": dense.MLP,
+        "mlp_output": dense.OutputMLP,
         "wide_deep": dense.WideDeep,
         "cnn": images.CNN,
         "resnet": images.ResNet,

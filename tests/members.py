@@ -29,6 +29,7 @@ MODELS: dict[str, tuple[DataSpec, dict[str, Any]]] = {
     "pointnet": (classes(4, 2), {"channels": [4], "head": [4]}),
     "resnet": (classes(1, 6, 6), {"channels": [2, 3]}),
     "wide_deep": (classes(5), {"width": 4}),
+    "mlp_output": (classes(5), {"width": 4, "output": "tanh"}),
 }
 
 

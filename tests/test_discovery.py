@@ -70,7 +70,7 @@ def test_a_module_that_is_missing_is_named(reasons: Callable[..., list[str]]) ->
 
 def test_a_plugin_without_a_hook_is_told_which(reasons: Callable[..., list[str]]) -> None:
     (reason,) = reasons(module("hookless"))
-    assert "has no hook. Define register_techniques(register)" in reason
+    assert "has no hook. Define one of register_techniques(register)" in reason
 
 
 def test_a_misspelled_hook_and_a_renamed_argument_are_told(reasons: Callable[..., list[str]]) -> None:
@@ -82,7 +82,7 @@ def test_a_misspelled_hook_and_a_renamed_argument_are_told(reasons: Callable[...
 
     found = reasons(module("misspelled", register_technique=register_technique), module("renamed", other=other))
     assert len(found) == 2
-    assert all("The one hook is register_techniques(register); check its spelling" in reason for reason in found)
+    assert all("The hooks are register_techniques(register), register_studies(register)" in reason for reason in found)
 
 
 def test_one_module_named_twice_is_loaded_once(reasons: Callable[..., list[str]]) -> None:
@@ -116,7 +116,7 @@ def test_what_ships_is_loaded_first() -> None:
 
 def loaded(hook: Callable[[hookspecs.Register], object]) -> Registry:
     found = Registry()
-    found.load(Plugin("mine", Source("dist-mine", "1.0"), hook))
+    found.load(Plugin("mine", Source("dist-mine", "1.0"), {"register_techniques": hook}))
     return found
 
 
@@ -153,7 +153,8 @@ def test_of_a_hook_that_fails_half_way_nothing_stays() -> None:
 
 def test_of_two_distributions_with_one_name_the_second_is_told_so() -> None:
     found = loaded(lambda register: register("doubling", Doubling))
-    found.load(Plugin("other", Source("dist-other", "2.0"), lambda register: register("doubling", Tripling)))
+    hooks = {"register_techniques": lambda register: register("doubling", Tripling)}
+    found.load(Plugin("other", Source("dist-other", "2.0"), hooks))
     assert found.get("norm", "doubling").distribution == "dist-mine"
     assert found.warning() == (
         "broken plugins were set aside: norm=doubling of dist-other 2.0. `python -m ablate plugins` says why."

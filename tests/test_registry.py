@@ -30,7 +30,11 @@ def loaded(*plugins: types.ModuleType) -> Registry:
     """Load plugins as if each were a distribution of its module's name."""
     found = Registry()
     for each in plugins:
-        found.load(Plugin(each.__name__, Source(f"dist-{each.__name__}", "1.0"), each.register_techniques))
+        found.load(
+            Plugin(
+                each.__name__, Source(f"dist-{each.__name__}", "1.0"), {"register_techniques": each.register_techniques}
+            )
+        )
     return found
 
 
@@ -59,9 +63,10 @@ def test_every_kind_has_the_options_of_the_catalogue() -> None:
         "opt": "adadelta adagrad adam adamw gd lbfgs lion momentum muon nadam nesterov radam rmsprop sgd",
         "loss": "auto cross_entropy dice focal hinge huber kl mae mse triplet",
         "sched": "cosine exponential linear none onecycle plateau step warmup_cosine",
-        "model": "attention cnn embedding fcn gan inception linear lstm mlp pointnet resnet unet vgg wide_deep",
-        "data": "adding boolean breast_cancer channel_xor copy diabetes digits digits_canvas digits_rows gaussians "
-        "iris offset_xor parity point_sets recall rings spirals wine",
+        "model": "attention cnn embedding fcn gan inception linear lstm mlp mlp_output pointnet resnet unet vgg "
+        "wide_deep",
+        "data": "adding boolean breast_cancer channel_xor copy diabetes digits digits_canvas digits_placed digits_rows "
+        "gaussians iris offset_xor parity point_sets recall rings spirals wine",
     }
     assert list(KINDS) == list(expected)
     for kind, names in expected.items():

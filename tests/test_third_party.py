@@ -100,6 +100,14 @@ def test_a_sweep_over_its_options_and_ours(tmp_path: Path, version: str) -> None
         assert record.facts.versions.get("ablate-extras") == (version if uses_it else None)
 
 
+def test_its_claim_is_put_to_the_test_like_ours(tmp_path: Path) -> None:
+    listed = ablate(tmp_path, "studies", "dyt_replaces_layer_norm")
+    assert "Dynamic tanh does as well as layer normalisation." in listed.stdout, listed.stderr
+    done = ablate(tmp_path, "study=dyt_replaces_layer_norm", "seed=0,1", "trainer.max_epochs=1", "workers=0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Expected of norm=dyt against norm=ln: as much test/acc." in " ".join(done.stdout.split())
+
+
 @pytest.mark.parametrize("spatial", [0, 1, 2])
 def test_dynamic_tanh_agrees_with_its_formula(spatial: int) -> None:
     features = 5

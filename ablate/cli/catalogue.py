@@ -37,6 +37,8 @@ _USAGE = """\
   python -m ablate report \\[NAME]                   what it has shown: effects with intervals, a page, data
   python -m ablate compare A B …                   arms, runs or sweeps side by side \\[--json] \\[--html FILE]
   python -m ablate import tb|csv|mlflow PATH       runs of other programs as records: report, compare \\[--factor …]
+  python -m ablate studies \\[NAME]                  the claims that are tested, and how they came out
+  python -m ablate study=NAME                      one of them, tested; study --all: the whole book
   python -m ablate rerun FOLDER                    a run again, from its record: the same to the bit?
   python -m ablate new plugin NAME --kind norm     a plugin of your own, to begin with
   python -m ablate completion bash|zsh|fish        what your shell completes: eval "$(ablate completion bash)"
@@ -83,6 +85,7 @@ def _plain_settings() -> list[tuple[str, str, str]]:
         "allow_code": "true: what model.target names may be imported and called (model=import)",
         "target": "validation metric for 'steps to target': a number, reached (by every arm), or auto: by calibration",
         "calibration": "runs of the baseline, not reported, that set target=auto; by default 5 from 5 seeds on",
+        "study": "a claim to be tested: its arms, seeds and measure; `studies` lists them",
         "design": "full, ofat, loo, fractional or path: which of all combinations are trained",
         "baseline": "design=ofat: where it starts, {norm:none}; by default each factor's first level",
         "resolution": "design=fractional: III, IV, V or plackett_burman; by default IV",

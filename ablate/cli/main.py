@@ -16,6 +16,8 @@ from ablate.errors import AblateError, ConfigError, did_you_mean
 from ablate.garbage import uncollected
 from ablate.registry import load_plugin
 from ablate.shapes import clean
+from ablate.studies.arguments import key_of, named
+from ablate.studies.catalogue import study
 
 VERBS = {
     "help": "ablate.cli.catalogue",
@@ -29,6 +31,8 @@ VERBS = {
     "doctor": "ablate.cli.doctor",
     "import": "ablate.cli.imports",
     "completion": "ablate.cli.completion",
+    "studies": "ablate.cli.studies",
+    "study": "ablate.cli.study",
 }
 """The module that holds each verb, as a function of the same name (``import_``, as Python has the word); imported when
 it is called."""
@@ -100,6 +104,8 @@ def _dispatch(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         print(f"lightning-ablate {metadata.version('lightning-ablate')}")
         return 0
+    if (asked := named(arguments)) is not None and study(asked).exact:
+        return _dispatch(["study", asked, *(a for a in arguments if key_of(a) != "study")])
     command = settings.parse(arguments)
     if command.needs_workers:
         processes.warm_up()  # before the settings are checked: both take their time

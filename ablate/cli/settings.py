@@ -11,6 +11,7 @@ from pathlib import Path
 from ablate import composition, override_checks, overrides, search_space
 from ablate.errors import ConfigError
 from ablate.search_space import SWEEPER
+from ablate.studies.arguments import expanded, named
 
 _HYDRA = re.compile(r"[+~]*hydra[./=]")
 
@@ -23,7 +24,10 @@ class CommandLine:
     """All of them."""
     flags: tuple[str, ...]
     """Hydra's own, with their values."""
+    given: tuple[str, ...]
+    """All settings as they were written, those of a study first."""
     settings: tuple[str, ...]
+    """Those that are ours, as Hydra can read them."""
     hydra: tuple[str, ...]
     """Settings of Hydra itself, such as hydra/launcher=joblib."""
     sweep: bool
@@ -89,11 +93,23 @@ def parse(arguments: Sequence[str]) -> CommandLine:
             "files into a folder, --config-dir FOLDER, and choose one with +group=name."
         )
     others = tuple(argument for argument in arguments if argument not in settings)
+    sweep = flags.multirun
+    if named(settings) is not None and not flags.shell_completion:
+        settings, sweep = expanded(settings), True
+        others = others if flags.multirun else (*others, "-m")
     hydra = tuple(setting for setting in settings if _HYDRA.match(setting))
     own = tuple(overrides.quoted([setting for setting in settings if setting not in hydra]))
     answered = flags.shell_completion or flags.hydra_help or flags.info or flags.cfg is not None
     return CommandLine(
-        tuple(arguments), others, own, hydra, flags.multirun, answered, flags.shell_completion, flags.config_dir
+        arguments=tuple(arguments),
+        flags=others,
+        given=tuple(settings),
+        settings=own,
+        hydra=hydra,
+        sweep=sweep,
+        answered=answered,
+        completed=flags.shell_completion,
+        config_dir=flags.config_dir,
     )
 
 
@@ -101,7 +117,7 @@ def check(command: CommandLine) -> None:
     """Raise ``ConfigError`` for settings that cannot be meant: Hydra's own errors name no choices and no way out."""
     if command.completed:
         return
-    given = [argument for argument in command.arguments if argument not in {*command.flags}]
+    given = list(command.given)
     if SWEEPER in given:
         _, given = search_space.split([setting for setting in given if not _HYDRA.match(setting)])
     with composition.config_loader() as loader:

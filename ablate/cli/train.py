@@ -15,11 +15,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ablate import composition
 from ablate.cli.settings import CommandLine
+from ablate.cli.testing import conclude
 from ablate.engines.inline import InlineEngine
 from ablate.errors import ConfigError
 from ablate.record import Status
 from ablate.registry import registry
 from ablate.report.terminal import print_sweep
+from ablate.studies.catalogue import study
+from ablate.sweeps.execute import train_source
 from ablate.sweeps.launchers import LocalLauncher
 from ablate.sweeps.plan import make_plan
 from ablate.sweeps.ray_launcher import RayLauncher
@@ -35,12 +38,15 @@ def train(command: CommandLine) -> int:
     if (warning := registry().warning()) and not command.answered:
         print(f"ablate: warning: {warning}", file=sys.stderr)
     request = Request(command.settings, shlex.join(["python", "-m", "ablate", *command.arguments]))
+    train_source(command.settings)
     _through_hydra(request, command)
     results = request.results
     if results is None:  # Hydra answered by itself, or the plan was all that was asked for
         return 0
     print_sweep(results)
-    if results.factors:
+    if results.facts.study:
+        conclude(study(results.facts.study), results, command.settings, results.folder.parent)
+    elif results.factors:
         print(f"Report:      python -m ablate report {results.folder}   (a page, data, TensorBoard)")
     if request.stop.by_signal:
         raise KeyboardInterrupt

@@ -11,6 +11,8 @@ from ablate.designs.fractional import fractional
 from ablate.designs.full import full
 from ablate.designs.loo import loo, without
 from ablate.designs.ofat import ofat
+from ablate.studies.arguments import arm_of
+from ablate.studies.catalogue import study
 from ablate.sweep_settings import Design, SweepSettings
 
 
@@ -40,6 +42,9 @@ def arranged(factors: Sequence[Factor], settings: SweepSettings) -> Arranged:
     match settings.design:
         case Design.full:
             off = {factor.key: without(factor.levels) or factor.levels[0] for factor in factors}
+            if settings.study and (of := study(settings.study)).arms:
+                own = tuple(arm for arm in full(factors) if arm_of(of, arm))
+                return Arranged(own, off if off in own else own[0])
             return Arranged(tuple(full(factors)), off)
         case Design.ofat:
             arms = ofat(factors, settings.baseline)

@@ -26,6 +26,7 @@ from ablate.report.progress import Progress
 from ablate.report.terminal import announce, introduce
 from ablate.results import Sweep
 from ablate.stop import Stop, signals_request
+from ablate.studies.arguments import source
 from ablate.sweep_facts import SweepFacts
 from ablate.sweeps.plan import Plan, make_plan
 from ablate.sweeps.preview import preview
@@ -45,6 +46,7 @@ def sweep(arguments: Sequence[str] = ()) -> Sweep:
         raise ConfigError(f"{own[0]}: Hydra's own settings belong to the command line.")
     if warning := registry().warning():
         warnings.warn(warning, stacklevel=2)
+    train_source(arguments)
     if not {"workers=0", "dry_run=true"} & {*arguments}:
         processes.warm_up()
     with config_loader() as loader:
@@ -53,6 +55,12 @@ def sweep(arguments: Sequence[str] = ()) -> Sweep:
             foresee(plan)
             return Rounds(plan).results()
         return execute(plan, engine_for(plan.settings))
+
+
+def train_source(arguments: Sequence[str]) -> None:
+    """Train the runs that those of a study start from, where it has such."""
+    if before := source(arguments):
+        sweep(before)
 
 
 def foresee(plan: Plan) -> None:

@@ -18,6 +18,8 @@ from ablate.engines.planned import PlannedRun
 from ablate.errors import ConfigError
 from ablate.judges import JUDGES, RANGES
 from ablate.overrides import Setting
+from ablate.studies.arguments import expanded
+from ablate.studies.catalogue import study
 from ablate.sweep_facts import SweepFacts
 from ablate.sweep_settings import SweepSettings
 from ablate.sweeps.arms import Composer, PlannedArm
@@ -66,7 +68,13 @@ class Plan:
         """A warning where another sweep in the folder, of more arms, has a report that this one takes the place of."""
         before = SweepFacts.load(self.folder)
         ours = {factor.key: list(factor.levels) for factor in self.factors}
-        if before is None or not ours or ours == before.factors or len(before.arms) <= len(self.arms):
+        if (
+            before is None
+            or self.settings.study
+            or not ours
+            or ours == before.factors
+            or len(before.arms) <= len(self.arms)
+        ):
             return ()
         return (
             f"the report of {self.name} was of {len(before.arms)} arms and is of {len(self.arms)} from now on; its "
@@ -90,7 +98,7 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
     Raises ``ConfigError`` for a setting that is unknown or wrong, and for one that changes nothing in the
     networks it is meant for.
     """
-    parsed = overrides.parse(arguments, loader)
+    parsed = overrides.parse(expanded(arguments), loader)
     presets = composition.presets(loader)
     warnings = override_checks.check(parsed, sweep=sweep, defaults=composition.defaults(), presets=presets)
     parsed = list({s.key: s for s in parsed}.values())  # of a key given twice the last counts
@@ -119,7 +127,8 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
     prober = Prober()
     for config in configs:
         prober.check(config)
-    refuse_idle_factors(arms, composer, prober)
+    if not (of_sweep.study and study(of_sweep.study).arms):  # whose settings vary together, not one by one
+        refuse_idle_factors(arms, composer, prober)
     refuse_idle_settings(arms, composer, prober)
     told, doubts = prober.data(configs)
     tuning = tuning_of(tuned, settings, of_sweep.tune_seeds or TUNING_SEEDS, arms, composer)

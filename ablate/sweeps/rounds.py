@@ -129,6 +129,7 @@ class Rounds:
             target=plan.settings.target,
             calibration=plan.calibration.calibrated(self._baseline()),
             command=plan.arms[0].typed,
+            study=plan.settings.study,
         )
 
     def _known(self) -> list[PlannedRun]:

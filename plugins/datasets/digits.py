@@ -11,6 +11,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from ablate.dataset import Examples, Splits, random_split
+from ablate.variations import stream
 
 
 @functools.cache
@@ -29,6 +30,19 @@ def rows(seed: int, pixels: bool) -> Splits:
     """Return each image as a sequence of 8 rows (N, 8, 8), or of 64 pixels (N, 64, 1)."""
     shape = (-1, 64, 1) if pixels else (-1, 8, 8)
     return Splits(*(Examples(s.x.reshape(shape), s.y) for s in digits(seed)))
+
+
+def placed(seed: int, size: int) -> Splits:
+    """Return canvases (N, 1, S, S), a digit on each at a place drawn for it, and the digits (N,)."""
+    return Splits(*(_placed(split, size, stream(seed, "placed", str(at))) for at, split in enumerate(digits(seed))))
+
+
+def _placed(split: Examples, size: int, generator: torch.Generator) -> Examples:
+    x = torch.zeros(len(split.x), 1, size, size)
+    corners = torch.randint(size - 8 + 1, (len(split.x), 2), generator=generator).tolist()
+    for canvas_x, image, (top, left) in zip(x, split.x, corners, strict=True):
+        canvas_x[:, top : top + 8, left : left + 8] = image
+    return Examples(x, split.y)
 
 
 def canvas(seed: int, count: int, size: int, per_canvas: int) -> Splits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
 from ablate.checks import at_least, positive
@@ -57,6 +58,32 @@ class MLP(Model):
         from ..networks import mlp
 
         return mlp.MLP(kit, spec, depth=self.depth, width=self.width, residual=self.residual, scale=self.residual_scale)
+
+
+class Output(Enum):
+    """What the output goes through: nothing, or an activation that cuts off what it can be."""
+
+    identity = "identity"
+    relu = "relu"
+    sigmoid = "sigmoid"
+    tanh = "tanh"
+
+
+@dataclass
+class OutputMLP(MLP):
+    """The mlp with an activation on its output: y = f(W·h + b).
+
+    output: f, ``identity`` as in the mlp, ``relu``, ``sigmoid`` or ``tanh``. The targets of a regression are
+    standardised, so that about half of them lie below what relu and sigmoid can reach.
+    """
+
+    output: Output = Output.identity
+
+    def build(self, kit: Kit, spec: DataSpec) -> nn.Module:
+        from ..networks import mlp
+
+        body = super().build(kit, spec)
+        return body if self.output is Output.identity else mlp.WithOutput(body, self.output.value)
 
 
 @dataclass

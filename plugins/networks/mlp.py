@@ -38,6 +38,24 @@ class MLP(nn.Module):
         return out
 
 
+OUTPUTS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
+
+
+class WithOutput(nn.Module):
+    """f(body(x)), f being one of ``OUTPUTS``: (B, …) → (B, outputs)."""
+
+    def __init__(self, body: nn.Module, output: str) -> None:
+        super().__init__()
+        self.body = body
+        self.output = OUTPUTS[output]()
+
+    @any_leading_dims
+    def forward(self, x: Tensor) -> Tensor:
+        """Map what the body takes to (B, outputs)."""
+        out: Tensor = self.output(self.body(x))
+        return out
+
+
 class Products(nn.Module):
     """The products of two different features, (B, F) → (B, F (F - 1) / 2), or where not asked for none, (B, 0)."""
 

@@ -33,6 +33,8 @@ def keys(x: Tensor) -> list[bytes]:
         ("digits_rows", {"by": "pixels"}, Task.classification, (64, 1), 10, [1079, 359, 359]),
         ("digits_canvas", {}, Task.segmentation, (1, 24, 24), 11, [360, 120, 120]),
         ("digits_canvas", {"count": 50, "size": 30}, Task.segmentation, (1, 30, 30), 11, [30, 10, 10]),
+        ("digits_placed", {}, Task.classification, (1, 16, 16), 10, [1079, 359, 359]),
+        ("digits_placed", {"size": 9}, Task.classification, (1, 9, 9), 10, [1079, 359, 359]),
         ("diabetes", {}, Task.regression, (10,), 1, [266, 88, 88]),
         ("breast_cancer", {}, Task.classification, (30,), 2, [343, 113, 113]),
         ("wine", {}, Task.classification, (13,), 3, [108, 35, 35]),
@@ -103,7 +105,7 @@ def test_targets_belong_to_their_examples(name: str) -> None:
 DRAWN = ["spirals", "rings", "gaussians", "point_sets", "adding", "copy", "recall", "offset_xor", "channel_xor"]
 
 
-@pytest.mark.parametrize("name", [*RAW, "digits_rows", "digits_canvas", *DRAWN])
+@pytest.mark.parametrize("name", [*RAW, "digits_rows", "digits_canvas", "digits_placed", *DRAWN])
 def test_the_seed_alone_decides_the_splits(name: str) -> None:
     torch.manual_seed(1)
     state = torch.get_rng_state()
@@ -139,6 +141,17 @@ def test_canvases_of_one_digit_are_digits_of_their_own_split() -> None:
     assert train.isdisjoint(val)
     assert train.isdisjoint(test)
     assert val.isdisjoint(test)
+
+
+def test_a_placed_digit_is_the_digit_of_its_split_and_nothing_else() -> None:
+    for split, own in zip(loaded("digits_placed", size=12), loaded("digits"), strict=True):
+        assert torch.equal(split.y, own.y)
+        windows = split.x.unfold(2, 8, 1).unfold(3, 8, 1)  # (N, 1, 5, 5, 8, 8)
+        there = (windows == own.x[:, :, None, None]).flatten(4).all(-1)
+        assert bool(there.flatten(1).any(1).all())
+        assert torch.equal(split.x.sum((1, 2, 3)), own.x.sum((1, 2, 3)))
+    places = loaded("digits_placed", size=12).train.x.amax(1).amax(2).argmax(1)
+    assert places.unique().numel() > 4
 
 
 @pytest.mark.parametrize(("size", "digits"), [(24, 3), (24, 9), (30, 4), (23, 2), (8, 1)])

@@ -19,6 +19,8 @@ NETWORKS: list[tuple[str, dict[str, Any], DataSpec]] = [
     ("mlp", {"residual": "inside", "depth": 3}, classes(5)),
     ("linear", {}, classes(1, 8, 8)),
     ("linear", {}, REGRESSION),
+    ("mlp_output", {}, REGRESSION),
+    ("mlp_output", {"output": "sigmoid"}, classes(5)),
     ("wide_deep", {}, classes(5)),
     ("wide_deep", {"crosses": False}, REGRESSION),
     ("mlp", {}, classes(4, 5)),

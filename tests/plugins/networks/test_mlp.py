@@ -134,3 +134,15 @@ def test_wide_and_deep_is_the_sum_of_a_linear_model_and_an_mlp(crosses: bool, re
     alone = make(Model, "mlp", **params).build(kit, spec)
     count = sum(p.numel() for p in net.parameters()) - sum(p.numel() for p in alone.parameters())
     assert count == (4 + 6 * crosses) * 3  # no second bias
+
+
+@pytest.mark.parametrize("output", ["relu", "sigmoid", "tanh"])
+def test_an_output_activation_comes_after_all_else(output: str) -> None:
+    kit, spec = make_kit(), classes(6)
+    squashed = make(Model, "mlp_output", output=output, width=4).build(kit, spec).double()
+    plain = make(Model, "mlp", width=4).build(kit, spec).double()
+    plain.load_state_dict({name.removeprefix("body."): value for name, value in squashed.state_dict().items()})
+    x = normal(5, 6)
+    torch.testing.assert_close(squashed(x), getattr(torch, output)(plain(x)), rtol=0, atol=0)
+    same = make(Model, "mlp_output", output="identity", width=4).build(kit, spec)
+    assert [*same.state_dict()] == [*plain.state_dict()]

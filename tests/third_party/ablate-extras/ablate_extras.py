@@ -1,10 +1,11 @@
-"""Dynamic tanh and the Signum optimizer: adds the options ``norm=dyt`` and ``opt=signum``."""
+"""Dynamic tanh and the Signum optimizer: adds the options ``norm=dyt`` and ``opt=signum``, and a study."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablate import hookimpl
@@ -60,6 +61,11 @@ class Signum(Optimizer):
         from ablate_extras_torch import SignumOptimizer
 
         return SignumOptimizer(params, self.lr, self.momentum, self.weight_decay)
+
+
+@hookimpl
+def register_studies(register):
+    register(Path(__file__).parent / "ablate_extras_studies")
 
 
 @hookimpl

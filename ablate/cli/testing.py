@@ -1,0 +1,39 @@
+"""A study put to the test: what is missing is trained, the claim judged, the outcome printed and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.markup import escape
+
+from ablate.report.study import print_outcome
+from ablate.report.style import console
+from ablate.results import Sweep
+from ablate.studies.arguments import overridden
+from ablate.studies.definition import Study
+from ablate.sweeps.execute import sweep
+from ablate.verdicts.exact import check
+from ablate.verdicts.figure import figure
+from ablate.verdicts.judge import judge
+
+
+def put_to_test(study: Study, settings: Sequence[str], root: Path) -> None:
+    """Run a study to its verdict; ``root`` is where outcomes are kept."""
+    if study.exact:
+        outcome = check(study)
+        outcome.save(root)
+        print_outcome(study, outcome)
+        return
+    conclude(study, sweep([f"study={study.name}", *settings]), settings, root)
+
+
+def conclude(study: Study, results: Sweep, settings: Sequence[str], root: Path) -> None:
+    """Judge the runs of a study, print the verdict, and keep it unless the ``settings`` make it another study."""
+    outcome = judge(study, results)
+    print_outcome(study, outcome)
+    if own := overridden(study, settings):
+        console().print(f"Not kept as the study's verdict: it was changed by {escape(' '.join(own))}.", soft_wrap=True)
+        return
+    drawn = figure(study, results)
+    outcome.save(root, drawn.svg() if drawn else None)

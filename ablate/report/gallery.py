@@ -1,0 +1,115 @@
+"""The gallery of studies as one Markdown page, and whether a page is in step with the studies."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from ablate.analysis.wording import counted
+from ablate.report.study import cost_of, tested
+from ablate.studies.catalogue import place
+from ablate.studies.definition import Study
+from ablate.verdicts.figure import alt
+from ablate.verdicts.outcome import Outcome
+
+UPDATE = "python -m ablate study --all"
+_MARK = re.compile(r"<!-- study (\S+) ([0-9a-f]{8}) -->")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A study, how it came out when it was last run, and its figure as an ``<svg>`` element."""
+
+    study: Study
+    outcome: Outcome | None
+    figure: str = ""
+
+    @property
+    def current(self) -> Outcome | None:
+        """The outcome, if it is of the study as it is now."""
+        return self.outcome if self.outcome and self.outcome.digest == self.study.digest else None
+
+    @property
+    def headline(self) -> str:
+        """The verdict, or that there is none."""
+        return self.current.headline if self.current else "not run yet"
+
+    @property
+    def facts(self) -> str:
+        """What the verdict stands on: seeds, runs, time."""
+        if self.current is None:
+            return ""
+        seeds = self.current.seeds
+        return f"{seeds_told(seeds)}{cost_of(self.current)}."
+
+
+def seeds_told(seeds: Sequence[int]) -> str:
+    """Return the seeds with a comma after them, or nothing: ``10 seeds (0 to 9), ``."""
+    if not seeds:
+        return ""
+    return f"{counted(len(seeds), 'seed')} ({seeds[0]}{f' to {seeds[-1]}' if len(seeds) > 1 else ''}), "
+
+
+def summary(entries: Sequence[Entry]) -> str:
+    """Return how many claims came out how."""
+    verdicts = Counter(str(entry.current.verdict) if entry.current else "not run yet" for entry in entries)
+    told = "; ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    return f"{counted(len(entries), 'claim')}: {told}."
+
+
+def by_source(entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:
+    """Return the entries of each source file, in the order of its topics."""
+    ordered = sorted(entries, key=lambda one: place(one.study))
+    return [(file, list(own)) for file, own in groupby(ordered, key=lambda one: one.study.source.file)]
+
+
+def to_gallery(entries: Sequence[Entry], figures: str) -> str:
+    """Return the page; ``figures`` is the folder, beside it, of the studies' figures."""
+    lines = [
+        "# Gallery",
+        "",
+        f"Each claim was tested by `python -m ablate study=NAME`; this page is written by `{UPDATE}` from real runs.",
+        "What the verdicts mean is in [Studies](studies.md). " + summary(entries),
+        "",
+    ]
+    for file, own in by_source(entries):
+        lines += [f"Source {file}:", "", "| topic | study | verdict |", "|---|---|---|"]
+        for one in own:
+            name = one.study.name
+            lines.append(f"| {_cell(one.study.source.topic)} | [{name}](#{name}) | {_cell(one.headline)} |")
+        lines.append("")
+    for _, own in by_source(entries):
+        for one in own:
+            lines += _section(one, figures)
+    return "\n".join(lines)
+
+
+def _section(one: Entry, figures: str) -> list[str]:
+    study, outcome = one.study, one.current
+    digest = outcome.digest if outcome else "0" * 8
+    lines = [f"## {study.name}", "", f"<!-- study {study.name} {digest} -->", "", study.claim, "", study.claim_zh, ""]
+    lines += [f"Source: {study.source} ({study.kind}).", "", f"**Verdict: {one.headline}.**"]
+    if outcome:
+        lines[-1] += f" {outcome.reading}"
+        if one.figure:
+            lines += ["", f"![{alt(study)}]({figures}/{study.name}.svg)"]
+        lines += ["", one.facts]
+    lines += ["", *(f"    {line}" for line in tested(study)), f"    {study.command}", ""]
+    return [*lines, f"Note: {study.note}", ""] if study.note else lines
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def out_of_step(page: str, studies: Sequence[Study]) -> list[str]:
+    """Return what a gallery lacks, or has too much of, against the studies there are; a sentence each."""
+    there = dict(_MARK.findall(page))
+    wanted = {study.name: study.digest for study in studies}
+    told = [f"The gallery has no section on {name}." for name in wanted if name not in there]
+    told += [f"The study {name} has changed since." for name in wanted if name in there and there[name] != wanted[name]]
+    told += [f"There is no study {name} any more." for name in there if name not in wanted]
+    return [f"{one} Write it anew: {UPDATE}" for one in told]

@@ -1,0 +1,1 @@
+"""How a study ends: the verdict on its claim, from records or from a check."""

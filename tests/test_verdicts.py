@@ -1,0 +1,257 @@
+"""How studies end: from contrasts to verdicts, from runs to the page."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ablate import analysis
+from ablate.analysis import Metric, Scale
+from ablate.analysis import Verdict as Called
+from ablate.cli.main import main
+from ablate.errors import ConfigError
+from ablate.exact import Checked
+from ablate.registry import Registry, registry
+from ablate.report.book import to_book
+from ablate.report.gallery import Entry, out_of_step, to_gallery
+from ablate.studies import catalogue
+from ablate.studies.definition import Expect, Study, parse
+from ablate.sweeps.execute import sweep
+from ablate.verdicts.exact import check
+from ablate.verdicts.figure import figure
+from ablate.verdicts.judge import called, combined, judge
+from ablate.verdicts.outcome import Finding, Outcome, Verdict, figure_of
+from ablate.verdicts.wording import headline_of
+from tests.test_studies import tree
+
+YAML = """
+claim: Weights that start at zero keep a network from learning.
+claim_zh: 权重从零开始，网络学不会。
+source: {file: mine, topic: "<first> & last"}
+kind: said
+settings: {model.width: 8, data.train_size: 256, opt.lr: 0.03, trainer.max_steps: 30, trainer.validations: 3,
+  calibration: 0}
+vary: {init: [he, zeros], model.depth: [1, 2]}
+condition: model.depth
+compare: {init: [zeros, he]}
+measure: test/acc
+expect: less
+margin: 2
+seeds: 7
+"""
+
+
+def paired(*differences: float, margin: float = 1.0) -> analysis.Paired:
+    """Return the test of differences in points between two levels, a seed each."""
+    values = np.array(differences) / 100
+    frame = pd.DataFrame(
+        {
+            "level": ["a"] * len(values) + ["b"] * len(values),
+            "seed": [*range(len(values))] * 2,
+            "val/acc": [*np.zeros(len(values)), *values],
+        }
+    )
+    metric = Metric("val/acc", True, Scale.points, margin)
+    (contrast,) = analysis.effects(frame, ["level"], metric).contrasts
+    return contrast.test
+
+
+LARGE = (5.0, 6.0, 5.5, 6.5, 5.2, 5.8, 6.1, 5.6)
+TINY = (0.10, 0.12, 0.09, 0.11, 0.13, 0.10, 0.12, 0.08)
+NOISY = (4.0, -5.0, 3.0, -4.0, 6.0, -6.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("differences", "expect", "verdict"),
+    [
+        (LARGE, "more", Verdict.supported),
+        (LARGE, "less", Verdict.refuted),
+        (LARGE, "same", Verdict.refuted),
+        (tuple(-d for d in LARGE), "less", Verdict.supported),
+        (tuple(-d for d in LARGE), "more", Verdict.refuted),
+        (TINY, "more", Verdict.none),  # it is there beyond doubt, and does not matter
+        (TINY, "same", Verdict.supported),
+        (NOISY, "more", Verdict.inconclusive),
+        (NOISY, "same", Verdict.inconclusive),
+        (LARGE[:4], "more", Verdict.inconclusive),  # too few seeds for a verdict
+    ],
+)
+def test_a_verdict_is_the_contrast_against_what_the_claim_expects(
+    differences: tuple[float, ...], expect: str, verdict: Verdict
+) -> None:
+    test = paired(*differences)
+    assert called(Expect(expect), test.verdict, test.mean, equivalent=test.equivalent) is verdict
+
+
+def test_the_tiny_difference_is_one_that_the_tests_call() -> None:
+    assert paired(*TINY).verdict is Called.better
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        ("supported supported", "supported"),
+        ("supported none", "conditional"),
+        ("supported refuted inconclusive", "conditional"),
+        ("supported inconclusive", "conditional"),
+        ("refuted none", "refuted"),
+        ("refuted inconclusive", "inconclusive"),
+        ("none inconclusive", "inconclusive"),
+        ("none none", "none"),
+    ],
+)
+def test_a_claim_holds_in_all_conditions_or_only_in_some(found: str, verdict: str) -> None:
+    assert combined([Verdict[name] for name in found.split()]) is Verdict[verdict]
+
+
+def test_where_it_holds_is_named_and_only_is_said_where_it_is_shown() -> None:
+    here, there = Finding("opt.lr=0.1", Verdict.supported, ""), Finding("opt.lr=1", Verdict.none, "")
+    assert headline_of(Verdict.conditional, [here, there]) == "holds only when opt.lr=0.1"
+    still_open = replace(there, verdict=Verdict.inconclusive)
+    assert headline_of(Verdict.conditional, [here, still_open]) == "holds when opt.lr=0.1, open otherwise"
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    """Return a study that a plugin brings, with the runs and verdicts of the test in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "claims").mkdir()
+    (tmp_path / "claims" / "zeros_fail.yaml").write_text(YAML, encoding="utf-8")
+    plugin = tmp_path / "my_claims.py"
+    plugin.write_text(
+        "from pathlib import Path\n"
+        "from ablate import hookimpl\n"
+        "from ablate.exact import Checked\n"
+        "@hookimpl\n"
+        "def register_studies(register):\n"
+        "    register(Path(__file__).parent / 'claims')\n"
+        "@hookimpl\n"
+        "def register_checks(register):\n"
+        "    register('twice_two', lambda by=2: Checked(abs(2 * by - 4), 0, 'Two was taken twice.'))\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("ABLATE_PLUGINS", str(plugin))
+    fresh = registry.__wrapped__()
+    for module in ("registry", "composition", "override_checks", "overrides", "config", "studies.catalogue"):
+        monkeypatch.setattr(f"ablate.{module}.registry", lambda: fresh)
+    monkeypatch.setattr("ablate.verdicts.exact.registry", lambda: fresh)
+    assert isinstance(fresh, Registry)
+    assert not fresh.broken
+    return catalogue.study("zeros_fail")
+
+
+def test_a_study_of_a_plugin_ends_in_a_verdict_a_figure_and_its_pages(
+    shipped: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["study", "zeros_fail", "workers=0", "--gallery", "g.md", "quiet=true", "--book", "b.html"]) == 0
+    assert "Verdict:  supported" in capsys.readouterr().out
+    outcome = Outcome.load(Path("outputs"), "zeros_fail")
+    assert outcome is not None
+    assert (outcome.verdict, outcome.seeds, outcome.runs) == (Verdict.supported, [*range(7)], 28)
+    assert [one.where for one in outcome.findings] == ["model.depth=1", "model.depth=2"]
+    for one in outcome.findings:
+        assert one.low is not None
+        assert one.high is not None
+        assert one.low < (one.estimate or 0) < one.high < -2
+    assert outcome.digest == shipped.digest
+    gallery, book = Path("g.md").read_text("utf-8"), Path("b.html").read_text("utf-8")
+    assert out_of_step(gallery, [shipped]) == []
+    assert "**Verdict: supported.**" in gallery
+    assert Path("g/zeros_fail.svg").read_text("utf-8").startswith("<svg")
+    assert shipped.claim_zh in book
+    assert "&lt;first&gt; &amp; last" in book
+    assert "://" not in re.sub(r'="http://www.w3.org/[^"]*"', "", book)
+    assert "<script" not in book
+    assert main(["studies", "zeros_fail"]) == 0
+    assert "Verdict: supported" in capsys.readouterr().out
+
+
+def test_a_study_that_was_changed_on_the_command_line_is_not_kept_as_its_verdict(
+    shipped: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["study=zeros_fail", "seed=range(0,2)", "act=tanh", "workers=0", "quiet=true"]) == 0
+    told = capsys.readouterr().out
+    assert "Verdict:  inconclusive" in told
+    assert "too few for a verdict" in told
+    assert "Not kept as the study's verdict: it was changed by act=tanh." in told
+    assert Outcome.load(Path("outputs"), "zeros_fail") is None
+
+
+def test_a_contrast_that_the_runs_do_not_hold_is_refused(shipped: Study) -> None:
+    results = sweep(["study=zeros_fail", "init=he", "seed=0", "workers=0", "quiet=true"])
+    with pytest.raises(ConfigError, match="init is compared, and has one level only"):
+        judge(shipped, results)
+    assert figure(replace(shipped, condition=None, compare=("model.depth", 1, 2)), results) is not None
+
+
+def test_a_target_that_nobody_reached_leaves_the_claim_open(shipped: Study) -> None:
+    one = replace(shipped, measure="steps_to_target", margin=1.1)
+    results = sweep(["study=zeros_fail", "target=1.0", "calibration=null", "seed=0,1", "workers=0", "quiet=true"])
+    outcome = judge(one, results)
+    assert outcome.verdict is Verdict.inconclusive
+    assert [(found.where, found.difference) for found in outcome.findings] == [
+        ("model.depth=1", "no run reached the target within the budget"),
+        ("model.depth=2", "no run reached the target within the budget"),
+    ]
+
+
+def test_a_check_decides_an_exact_property(shipped: Study) -> None:
+    given = {"claim": "Twice two is four.", "claim_zh": "二二得四。", "kind": "said", "check": "twice_two"}
+    source = {"file": "mine", "topic": "1"}
+    outcome = check(parse("sums", {**given, "source": source}))
+    assert (outcome.verdict, outcome.reading) == (
+        Verdict.holds,
+        "Two was taken twice. Largest deviation 0, allowed 0.",
+    )
+    assert check(parse("sums", {**given, "source": source, "given": {"by": 3}})).verdict is Verdict.fails
+    with pytest.raises(ConfigError, match="the check twice_two says"):
+        check(parse("sums", {**given, "source": source, "given": {"of": 3}}))
+    with pytest.raises(ConfigError, match=r"There is no check 'twice_too'\. Did you mean 'twice_two'\?"):
+        check(parse("sums", {**given, "source": source, "check": "twice_too"}))
+
+
+def test_what_is_no_number_does_not_hold() -> None:
+    assert not Checked(float("nan"), 1.0, "").holds
+    assert Checked(1.0, 1.0, "").holds
+
+
+def test_a_study_of_an_exact_property_runs_its_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["study=softmax_gives_probabilities"]) == 0
+    assert "holds exactly" in capsys.readouterr().out
+    kept = Outcome.load(Path("outputs"), "softmax_gives_probabilities")
+    assert kept is not None
+    assert figure_of(Path("outputs"), kept.study) == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["study"], "this takes names of studies, or --all"),
+        (["study", "--al"], "study --al: this takes names of studies, or --all"),
+        (["study", "softmax_gives_probabilities", "--all"], "this takes names of studies, or --all"),
+        (["study", "softmax_gives_probabilities", "dry_run=true"], "python -m ablate study=NAME dry_run=true"),
+        (["studies", "--all"], "studies --all: this takes names of studies"),
+        (["studies", "softmax_gives_probability"], "Did you mean 'softmax_gives_probabilities'?"),
+    ],
+)
+def test_a_wrong_call_is_told_in_a_sentence(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_an_outcome_of_an_earlier_edition_is_no_verdict() -> None:
+    one = parse("mine", tree())
+    outcome = Outcome("mine", "0badf00d", Verdict.supported, "supported", "It did.")
+    assert Entry(one, outcome).headline == "not run yet"
+    assert "It did." not in to_gallery([Entry(one, outcome)], "gallery")
+    assert "It did." in to_book([Entry(one, replace(outcome, digest=one.digest))])

@@ -1,0 +1,1 @@
+"""The claims that come with the techniques, one YAML file each."""
