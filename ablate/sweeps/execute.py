@@ -31,7 +31,6 @@ from ablate.sweep_facts import SweepFacts
 from ablate.sweeps.plan import Plan, make_plan
 from ablate.sweeps.preview import preview
 from ablate.sweeps.rounds import Round, Rounds, labels_of, unfinished
-from ablate.training.trackers import prepare, send_report
 
 
 def sweep(arguments: Sequence[str] = ()) -> Sweep:
@@ -130,7 +129,10 @@ def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> None:
         quiet=settings.quiet,
         fail_fast=settings.fail_fast,
     )
-    prepare(run.config for run in missing)
+    if any({*TRACKERS} & {*run.config.logger} for run in missing):
+        from ablate.training.trackers import prepare  # here, as it needs Lightning
+
+        prepare(run.config for run in missing)
     with watch:
         if missing:
             engine.train(missing, watch, stop)
@@ -156,9 +158,10 @@ def finish(rounds: Rounds) -> Sweep:
 
 def _send(results: Sweep, config: Config) -> None:
     """Hand the report to trackers; one that does not take it costs nobody the results."""
-    # here: statistics and charts take seconds to import, and few hand a report on
+    # here: statistics, charts and Lightning take seconds to import, and few hand a report on
     from ablate.report.content import content_of
     from ablate.report.faces import to_markdown, write_report
+    from ablate.training.trackers import send_report
 
     content = content_of(results)
     files = [path for path in write_report(content) if path.is_file()]
