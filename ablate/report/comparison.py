@@ -34,8 +34,9 @@ from ablate.report.comparison_sheets import (
     tables,
     unpaired_sheet,
 )
-from ablate.report.data import contrast, of_metric, plain
+from ablate.report.data import contrast, of_metric
 from ablate.report.page import FOOTER, page
+from ablate.report.plain import plain
 from ablate.report.sections import Finding, Section, figure, finding
 from ablate.report.sheets import Cell, Sheet, ends_sheet
 from ablate.report.sheets import effects_sheet as effects
