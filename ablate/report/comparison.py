@@ -35,8 +35,8 @@ from ablate.report.comparison_sheets import (
     unpaired_sheet,
 )
 from ablate.report.data import contrast, of_metric
+from ablate.report.json_values import plain
 from ablate.report.page import FOOTER, page
-from ablate.report.plain import plain
 from ablate.report.sections import Finding, Section, figure, finding
 from ablate.report.sheets import Cell, Sheet, ends_sheet
 from ablate.report.sheets import effects_sheet as effects

@@ -17,6 +17,7 @@ from ablate.atomic import atomic, write_atomically
 from ablate.json_text import json_text
 from ablate.report.content import Arm, Content
 from ablate.report.ills import compared
+from ablate.report.json_values import plain
 from ablate.report.plain import csv_table
 
 SCHEMA = 1

@@ -8,7 +8,7 @@ from typing import Any
 
 from ablate.analysis.naming import names
 from ablate.record import Record, find
-from ablate.report.plain import plain
+from ablate.report.json_values import plain
 from ablate.results import summary
 
 SCHEMA = 1
