@@ -130,9 +130,8 @@ def train(
         module.diverged, step = saved.diverged, saved.step
         facts.optimizer_state_bytes = saved.optimizer_state_bytes
     else:
-        trainer.precision_plugin.convert_module(
-            module
-        )  # Lightning does it after loading what was kept, and so rounds it
+        # Lightning does it after loading what was kept, and so rounds it
+        trainer.precision_plugin.convert_module(module)
         trainer.fit(module, train, val, ckpt_path=saved.path if saved else None, weights_only=True)
         step = trainer.global_step
         facts.optimizer_state_bytes = sum(map(state_bytes, trainer.optimizers))
