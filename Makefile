@@ -33,8 +33,8 @@ lint: $(VENV)/.installed ## check style, types and the direction of imports
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed ## measure what --help costs, and a run; ARGS="--rounds 20" for surer numbers
-	$(BIN)/python benchmarks/startup.py $(ARGS)
-	$(BIN)/python benchmarks/solo.py $(ARGS)
+	$(BIN)/python -m benchmarks.startup $(ARGS)
+	$(BIN)/python -m benchmarks.solo $(ARGS)
 
 alarms: $(VENV)/.installed ## count how often the statistics call an effect where there is none
 	$(BIN)/python benchmarks/false_alarms.py $(ARGS)
