@@ -8,13 +8,10 @@ One thread. Stack and single step take turns, and each is compared with the othe
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-
-os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch
 from torch import Tensor, nn
