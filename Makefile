@@ -32,9 +32,8 @@ lint: $(VENV)/.installed ## check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed ## measure what --help costs, and a run; ARGS="--rounds 20" for surer numbers
-	$(BIN)/python benchmarks/startup.py $(ARGS)
-	$(BIN)/python benchmarks/solo.py $(ARGS)
+bench: $(VENV)/.installed ## measure speed and memory, and write docs/performance.md; ARGS="--quick" to try it
+	$(BIN)/python -m benchmarks.performance $(ARGS)
 
 alarms: $(VENV)/.installed ## count how often the statistics call an effect where there is none
 	$(BIN)/python benchmarks/false_alarms.py $(ARGS)

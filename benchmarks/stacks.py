@@ -1,6 +1,6 @@
 """What a training step of a run costs in a stack of K runs, against the step that a person would write for one.
 
-    python benchmarks/stacks.py [--rounds 7] [--models mlp128,cnn] [--members 1,4,8,16,64] [--opt adam]
+    python -m benchmarks.stacks [--rounds 7] [--models mlp128,cnn] [--members 1,4,8,16,64] [--opt adam] [--json FILE]
 
 One thread. Stack and single step take turns, and each is compared with the other of its round.
 """
@@ -8,13 +8,10 @@ One thread. Stack and single step take turns, and each is compared with the othe
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-
-os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +21,7 @@ from ablate.kit import Kit, initialize
 from ablate.stacks.member import Member
 from ablate.stacks.stack import Stack
 from ablate.techniques import DataSpec, Model, Optimizer, Schedule, Task
+from benchmarks import timing
 
 BATCH = 64
 SECONDS = 0.2  # so long is each measured, at least
@@ -109,19 +107,16 @@ def seconds(step: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--models", default=",".join(CASES), help=f"of {', '.join(CASES)}")
-    parser.add_argument("--members", default="1,4,8,16,64")
-    parser.add_argument("--opt", default="sgd")
+    parser = timing.parser(__doc__, rounds=7)
+    add_cases(parser, "1,4,8,16,64", "sgd")
     asked = parser.parse_args()
-    counts = [int(count) for count in asked.members.split(",")]
+    counts: list[int] = asked.members
     torch.set_num_threads(1)
-    opt = technique("opt", asked.opt)
-    assert isinstance(opt, Optimizer)
+    opt = optimizer(asked.opt)
     print(f"How many times as fast a run's step is in a stack of K, {asked.opt} (median of {asked.rounds} rounds)")
     print(f"{'model':<10}{'single µs':>10}" + "".join(f"{'K = ' + str(count):>9}" for count in counts))
-    for name in asked.models.split(","):
+    found = {}
+    for name in asked.models:
         single = single_step(CASES[name], opt)
         stacks = [stack_step(CASES[name], opt, count) for count in counts]
         for step in (single, *stacks):
@@ -132,8 +127,24 @@ def main() -> None:
             for count, step, gain in zip(counts, stacks, gains, strict=True):
                 alone.append(seconds(single))
                 gain.append(count * alone[-1] / seconds(step))
-        medians = "".join(f"{statistics.median(gain):>9.2f}" for gain in gains)
-        print(f"{name:<10}{1e6 * statistics.median(alone):>10.0f}{medians}", flush=True)
+        medians = [statistics.median(gain) for gain in gains]
+        found[name] = {"seconds": statistics.median(alone), "gains": dict(zip(map(str, counts), medians, strict=True))}
+        shown = "".join(f"{gain:>9.2f}" for gain in medians)
+        print(f"{name:<10}{1e6 * statistics.median(alone):>10.0f}{shown}", flush=True)
+    timing.keep(asked.json, {"opt": asked.opt, "models": found})
+
+
+def add_cases(parser: argparse.ArgumentParser, members: str, opt: str) -> None:
+    """Let the command line choose models, sizes of stacks and the optimizer."""
+    parser.add_argument("--models", type=timing.names([*CASES]), default=[*CASES], help=f"of {', '.join(CASES)}")
+    parser.add_argument("--members", type=timing.numbers, default=timing.numbers(members))
+    parser.add_argument("--opt", default=opt)
+
+
+def optimizer(name: str) -> Optimizer:
+    opt = technique("opt", name)
+    assert isinstance(opt, Optimizer)
+    return opt
 
 
 if __name__ == "__main__":

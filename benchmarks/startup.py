@@ -1,6 +1,6 @@
 """What ``python -m ablate --help`` costs, against a bare Hydra application's ``--help`` and Python itself.
 
-    python benchmarks/startup.py [--rounds 10]
+    python -m benchmarks.startup [--rounds 10] [--json FILE]
 
 The commands take turns, and each is compared with the others of its round: what else the machine is doing
 falls on all of them alike.
@@ -8,15 +8,13 @@ falls on all of them alike.
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+
+from benchmarks import timing
 
 AIM = 2.0  # --help may take so many times the bare application's
 
@@ -38,16 +36,13 @@ ABLATE, HYDRA, PYTHON = "python -m ablate --help", "bare Hydra app --help", "pyt
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--rounds", type=int, default=10)
-    rounds: int = parser.parse_args().rounds
-    if rounds < 1:
-        parser.error(f"--rounds must be at least 1, not {rounds}")
+    asked = timing.parser(__doc__, rounds=10).parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        times = measure(Path(folder), rounds)
+        times = measure(Path(folder), asked.rounds)
     print(table(times))
-    ratio = median_ratio(times[ABLATE], times[HYDRA])
+    ratio = timing.median_ratio(times[ABLATE], times[HYDRA])
     print(f"\nAim: at most {AIM:g} times the bare Hydra app. {'Met' if ratio <= AIM else 'Missed'}: {ratio:.2f}.")
+    timing.keep(asked.json, {"times": times, "ratio": ratio})
 
 
 def measure(folder: Path, rounds: int) -> dict[str, list[float]]:
@@ -59,31 +54,14 @@ def measure(folder: Path, rounds: int) -> dict[str, list[float]]:
         HYDRA: [sys.executable, "app.py", "--help"],
         PYTHON: [sys.executable, "-c", "pass"],
     }
-    times: dict[str, list[float]] = {name: [] for name in commands}
-    for number in range(rounds + 1):
-        for name, command in commands.items():
-            elapsed = seconds(command, folder)
-            if number > 0:
-                times[name].append(elapsed)
-    return times
-
-
-def seconds(command: Sequence[str], folder: Path) -> float:
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-    start = time.perf_counter()
-    subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - start
-
-
-def median_ratio(times: Sequence[float], base: Sequence[float]) -> float:
-    return statistics.median(a / b for a, b in zip(times, base, strict=True))
+    return timing.in_turns({name: partial(timing.call, own, folder) for name, own in commands.items()}, rounds)
 
 
 def table(times: dict[str, list[float]]) -> str:
     """Return one line per command: median milliseconds, and the medians of the ratios within a round."""
     lines = [f"{'median of ' + str(len(times[ABLATE])) + ' rounds':<26}{'ms':>8}{'× Hydra app':>14}{'× Python':>11}"]
     for name, own in times.items():
-        against = [median_ratio(own, times[base]) for base in (HYDRA, PYTHON)]
+        against = [timing.median_ratio(own, times[base]) for base in (HYDRA, PYTHON)]
         lines.append(f"{name:<26}{1000 * statistics.median(own):>8.0f}{against[0]:>14.2f}{against[1]:>11.2f}")
     return "\n".join(lines)
 
