@@ -19,6 +19,8 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> int:
     whose weights are frozen stay in evaluation mode, so that their statistics do not move and their dropout is off.
     Raises ``ConfigError`` for a pattern that fits nothing, and where nothing would be left to train.
     """
+    if not patterns:
+        return 0
     parameters = dict(model.named_parameters())
     for pattern in patterns:
         if not any(_fits(name, pattern) for name in parameters):
@@ -27,7 +29,7 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> int:
             near = did_you_mean(pattern, [*modules, *parameters])
             raise ConfigError(f"freeze={pattern}: nothing in the network is called so.{near} Its parts: {parts}.")
     chosen = {name for name in parameters if any(_fits(name, pattern) for pattern in patterns)}
-    if patterns and len(chosen) == len(parameters):
+    if len(chosen) == len(parameters):
         raise ConfigError(f"freeze=[{','.join(patterns)}] leaves nothing to train: leave the last layer out.")
     _freeze(model, lambda name: name in chosen)
     _keep_in_evaluation(model, [name for name, module in model.named_modules() if _has_only_frozen(module)])
