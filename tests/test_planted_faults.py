@@ -115,7 +115,7 @@ FAULTS: list[tuple[type[Technique], str]] = [
     (tables.EmptySplit, "gives_three_splits"),
     (tables.Unlabelled, "gives_three_splits"),
     (tables.Missing, "gives_finite_float32_inputs"),
-    (tables.Doubles, "gives_finite_float32_inputs"),
+    (tables.Halves, "gives_finite_float32_inputs"),
     (tables.FromMinusOne, "has_targets_of_its_task"),
     (tables.OneClassPerImage, "has_targets_of_its_task"),
 ]

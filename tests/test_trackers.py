@@ -131,7 +131,7 @@ def test_a_report_that_is_not_taken_costs_a_warning(told: list[Told], monkeypatc
     def broken(*_: Any) -> None:
         raise OSError("gone")
 
-    monkeypatch.setattr("ablate.sweeps.execute.prepare", lambda configs: None)
+    monkeypatch.setattr(trackers, "prepare", lambda configs: None)
     monkeypatch.setitem(trackers._SENDERS, "mlflow", broken)
     with pytest.warns(UserWarning, match="The report was not handed on: logger=mlflow: gone"):
         assert main([*ARMS, "logger=mlflow"]) == 0

@@ -24,8 +24,8 @@ class Table(Data):
     def load(self, seed: int) -> Splits:
         generator = torch.Generator().manual_seed(0)
         x, y = torch.randn(60, 3, generator=generator), torch.arange(60) % 3
-        if self.fault == "float64":
-            x = x.double()
+        if self.fault == "float16":
+            x = x.half()
         if self.fault == "missing":
             x[3, 1] = torch.nan
         if self.fault == "labels":
@@ -81,10 +81,10 @@ class Missing(Table):
 
 
 @dataclass
-class Doubles(Table):
-    """float64."""
+class Halves(Table):
+    """float16."""
 
-    fault: ClassVar[str] = "float64"
+    fault: ClassVar[str] = "float16"
 
 
 @dataclass
