@@ -28,7 +28,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @dataclass
 class Doubling(Unchanging):
-    """Halves."""
+    """Doubles."""
 
 
 @dataclass
