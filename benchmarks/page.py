@@ -129,7 +129,8 @@ def memory(found: Found) -> str:
     ]
     limits = (
         f"Peak of what torch has allocated, {of['opt']}: of a stack of K, in times K runs alone. Limited by weights, "
-        "gradients, the\noptimizer's state and activations, which each run has of its own.\n"
+        "gradients, the\noptimizer's state and activations, which each run has of its own.\nThe process itself "
+        "grows by more: Python's objects, for one, are not counted.\n"
     )
     return section("Memory", table(("", "alone, kB", *(f"K = {count}" for count in counts)), rows), limits)
 
