@@ -131,4 +131,4 @@ def test_torchvision_of_another_build_than_torch_is_one_sentence() -> None:
     done = python("-m", "ablate", "trainer.max_steps=1", PYTHONPATH=path)
     assert done.returncode == 2
     assert "\nablate: torchvision is of another build than torch" in f"\n{done.stderr}"
-    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
