@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -201,3 +203,25 @@ def test_a_plan_that_starts_from_an_earlier_run_can_be_measured(short_sweep: Run
     source = short_sweep(["name=source"]).records[0].facts.arm_hash
     found = short_sweep(["name=later", f"init_from={source}", "norm=none", "opt.lr=0.1,0.01", "dry_run=true"])
     assert {record.status for record in found.records} == {Status.missing}
+
+
+def test_a_run_that_failed_before_and_is_held_by_another_process_is_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = short("norm=bn,none", "seed=0", f"output_dir={tmp_path}")
+    with config_loader() as loader:
+        plan = make_plan(arguments, loader, sweep=True)
+    held = plan.runs[0].record()
+    held.folder.mkdir(parents=True)
+    held.facts.status = Status.killed
+    held.save()
+    code = (
+        "import sys, time, pathlib; from ablate.lock import hold\n"
+        "with hold(pathlib.Path(sys.argv[1])): print(flush=True); time.sleep(8)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(held.folder)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        results = execute(plan, InlineEngine())
+    assert "left out: " in capsys.readouterr().out
+    assert [record.status for record in results.records] == [Status.finished] * 2

@@ -49,6 +49,8 @@ class Progress:
     ) -> None:
         self._total = missing
         self._ended = 0
+        self.left_out: list[PlannedRun] = []
+        """The runs that were not tried, as another process had them."""
         self._stop = stop
         self._quiet = quiet
         self._fail_fast = fail_fast
@@ -90,6 +92,7 @@ class Progress:
         """Print how a run has ended; one that ended before anybody saw it begin is told as well."""
         _, began = self._running.pop(_key(planned), (planned, None))
         if left_out is not None:  # not counted: another process trains it, and it may be waited for
+            self.left_out.append(planned)
             self._console.print(escape(f"{planned.title}  left out: {left_out}"), soft_wrap=True)
             return
         self._ended += 1

@@ -136,7 +136,7 @@ def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> None:
     with watch:
         if missing:
             engine.train(missing, watch, stop)
-        if (left := unfinished(missing)) and not stop.requested:
+        if (left := unfinished(missing, watch.left_out)) and not stop.requested:
             engine.train([dataclasses.replace(run, again=False) for run in left], watch, stop, wait=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ablate.designs.factor import Arm
@@ -43,9 +43,19 @@ def labels_of(runs: Iterable[PlannedRun]) -> dict[str, str]:
     return {run.config.arm_hash: run.config.label or "" for run in runs}
 
 
-def unfinished(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
-    """Return the runs that have neither a result nor a failure: another process has them, or had."""
-    return [run for run in runs if not (record := run.record()).is_done and record.status not in FAILURES]
+def unfinished(runs: Iterable[PlannedRun], left_out: Sequence[PlannedRun] = ()) -> list[PlannedRun]:
+    """Return the runs that have neither a result nor a failure: another process has them, or had.
+
+    The failure of one that was ``left_out`` is an earlier one.
+    """
+    untried = {(run.config.arm_hash, run.config.seed) for run in left_out}
+
+    def is_open(run: PlannedRun) -> bool:
+        record = run.record()
+        failed = record.status in FAILURES and (run.config.arm_hash, run.config.seed) not in untried
+        return not (record.is_done or failed)
+
+    return [run for run in runs if is_open(run)]
 
 
 class Rounds:
