@@ -11,11 +11,11 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, RandomSampler, SequentialSampler, SubsetRandomSampler
 
 from ablate.errors import ConfigError
+from ablate.random_state import isolated
 from ablate.stored import room, stored
 from ablate.techniques import Hold, Task
 
@@ -33,8 +33,7 @@ def examples_of(module: pl.LightningDataModule, task: Task, hold: Hold, seed: in
     data set draws at random for each reading is then drawn anew. Raises ``ConfigError`` for what has no pairs of input
     and target, no loader for one of the splits, or a sampler of its own.
     """
-    with isolate_rng():
-        pl.seed_everything(seed, verbose=False)
+    with isolated(seed):
         module.prepare_data()
         for stage in dict.fromkeys(LOADERS.values()):
             module.setup(stage)

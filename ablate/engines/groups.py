@@ -27,7 +27,6 @@ def graph(config: Config) -> str | None:
         or (t.devices, t.accumulate_grad_batches, t.progress) != (1, 1, False)
         or config.init_head is InitHead.frozen
         or bool(config.freeze)
-        or bool(config.freeze)
         or config.layer_decay < 1
     )
     if alone:

@@ -18,7 +18,7 @@ import numpy as np
 from ablate.errors import ConfigError
 from ablate.techniques import Task
 
-from .collection import Collection, array, kept, listed, meta, new_array, optional
+from .collection import Collection, kept, listed, new_array, opened
 from .splitting import NAMES
 
 PARTS = ("train", "val", "test")
@@ -34,17 +34,7 @@ def arrays(path: Path, content: str, reading: Mapping[str, Any]) -> Collection:
 @functools.lru_cache(maxsize=8)
 def _arrays(path: Path, content: str, reading: str) -> Collection:
     settings = json.loads(reading)
-    folder = kept(f"arrays {path.name}", content, settings, lambda where: _write(where, path, settings))
-    found, y = meta(folder), array(folder, "y")
-    task = Task(found["task"])
-    return Collection(
-        task=task,
-        x=array(folder, "x"),
-        y=y.clone() if task is not Task.segmentation else y,
-        given=optional(folder, "split"),
-        sentences=tuple(found["sentences"]),
-        classes=tuple(found["classes"]),
-    )
+    return opened(kept(f"arrays {path.name}", content, settings, lambda where: _write(where, path, settings)))
 
 
 def _write(folder: Path, path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -135,3 +135,17 @@ def listed(names: list[str] | tuple[str, ...], most: int = 8) -> str:
     """Return names as ``a, b, c and 4 more``."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(names[:most])}{more}"
+
+
+def opened(folder: Path) -> Collection:
+    """Return the inputs and targets that are kept in a folder."""
+    found, y = meta(folder), array(folder, "y")
+    task = Task(found["task"])
+    return Collection(
+        task=task,
+        x=array(folder, "x"),
+        y=y.clone() if task is not Task.segmentation else y,
+        given=optional(folder, "split"),
+        sentences=tuple(found["sentences"]),
+        classes=tuple(found["classes"]),
+    )

@@ -22,7 +22,7 @@ from ablate.errors import ConfigError, RecordError
 from ablate.techniques import Task
 
 from . import array_files, image_files, table_files
-from .collection import Collection, kept, listed, meta
+from .collection import Collection, kept, listed, meta, opened
 from .frames import ROWS
 from .hub_access import splits_of
 from .pictures import Opened, form_of
@@ -68,7 +68,7 @@ def _hub(path: str | Path, content: str, reading: str) -> Collection:
     kind = meta_of(path, content, settings)
     if kind["images"]:
         folder = kept(f"hub {name}", content, settings, lambda where: _write_images(where, path, settings, kind))
-        return image_files.opened(folder)
+        return opened(folder)
     own = {key: settings[key] for key in ("target_type", "drop", "categorical", "max_categories")}
     own |= {"target": settings["target"] or kind["target"], "split": _SPLIT if kind["given"] else None}
     return table_files.open_table(

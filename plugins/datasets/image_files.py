@@ -20,7 +20,7 @@ from ablate.contents import walk
 from ablate.errors import ConfigError
 from ablate.techniques import Task
 
-from .collection import Collection, array, kept, listed, meta, new_array, optional
+from .collection import Collection, kept, listed, new_array, opened
 from .pictures import Form, Opened, decoded, form_of, labels, pixels
 from .splitting import NAMES
 
@@ -45,20 +45,6 @@ def images(path: Path, content: str, reading: Mapping[str, Any]) -> Collection:
 def _images(path: Path, content: str, reading: str) -> Collection:
     settings = json.loads(reading)
     return opened(kept(f"images {path.name}", content, settings, lambda where: _write(where, path, settings)))
-
-
-def opened(folder: Path) -> Collection:
-    """Return the images that are kept in a folder."""
-    found, y = meta(folder), array(folder, "y")
-    task = Task(found["task"])
-    return Collection(
-        task=task,
-        x=array(folder, "x"),
-        y=y.clone() if task is not Task.segmentation else y,
-        given=optional(folder, "split"),
-        sentences=tuple(found["sentences"]),
-        classes=tuple(found["classes"]),
-    )
 
 
 def _write(folder: Path, root: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
