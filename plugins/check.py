@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ablate.hookspecs import RegisterChecks, hookimpl
 
-from .exact import convolutions, gradients, layers, outputs, steps, training
+from .exact import convolutions, gradients, layers, outputs, recurrence, steps, training
 
 
 @hookimpl
@@ -15,6 +15,7 @@ def register_checks(register: RegisterChecks) -> None:
         gradients.central_differences,
         gradients.steepest_descent,
         outputs.linear_collapse,
+        outputs.pieces_by_depth,
         outputs.softmax,
         outputs.cross_entropy_from_kl,
         outputs.boolean_by_table,
@@ -34,6 +35,7 @@ def register_checks(register: RegisterChecks) -> None:
         layers.vanishing_gradient,
         layers.s_shape_explodes,
         layers.distinct_weights_cancel,
+        recurrence.lstm_gradient_growth,
         training.epoch_partition,
         training.overfits_few,
     ):

@@ -5,7 +5,7 @@ What loads them stands in ``datasets/`` and is imported when it is needed: a lis
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,6 +18,7 @@ from .sources.hub import Cifar10, FashionMnist, Hub, Mnist
 from .sources.images import Images
 from .sources.table import Table
 from .synthetic.bits import Boolean, ChannelXor, OffsetXor, Parity
+from .synthetic.features import RareFeatures
 from .synthetic.plane import Gaussians, PointSets, Rings, Spirals
 from .synthetic.sequences import Adding, Copy, Recall
 
@@ -88,22 +89,26 @@ class DigitsCanvas(Data):
 
 @dataclass
 class DigitsPlaced(Data):
-    """The digits, each at a random place of a larger canvas that is empty otherwise, ten classes.
+    """The digits, each at a random place of a larger canvas that is empty otherwise.
 
-    size: height and width of the canvas. What a digit is does not depend on where it is.
+    size: height and width of the canvas. What a digit is does not depend on where it is. digits: which of them there
+    are, each a class, in this order; all ten.
     """
 
     task: ClassVar[Task] = Task.classification
     size: int = 16
+    digits: list[int] = field(default_factory=lambda: list(range(10)))
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(8, size=self.size)
+        if len(self.digits) < 2 or len(set(self.digits)) < len(self.digits) or not set(self.digits) <= set(range(10)):
+            raise ValueError(f"digits must be two or more different ones of 0 to 9, not {list(self.digits)}")
 
     def load(self, seed: int) -> Splits:
         from .datasets import digits
 
-        return digits.placed(seed, self.size)
+        return digits.placed(seed, self.size, self.digits)
 
 
 @dataclass
@@ -176,6 +181,7 @@ def register_techniques(register: Register) -> None:
     register("offset_xor", OffsetXor)
     register("channel_xor", ChannelXor)
     register("point_sets", PointSets)
+    register("rare_features", RareFeatures)
     register("table", Table)
     register("images", Images)
     register("arrays", Arrays)

@@ -66,7 +66,7 @@ def test_every_kind_has_the_options_of_the_catalogue() -> None:
         "model": "attention cnn embedding fcn gan inception linear lstm mlp mlp_output pointnet resnet unet vgg "
         "wide_deep",
         "data": "adding boolean breast_cancer channel_xor copy diabetes digits digits_canvas digits_placed digits_rows "
-        "gaussians iris offset_xor parity point_sets recall rings spirals wine",
+        "gaussians iris offset_xor parity point_sets rare_features recall rings spirals wine",
     }
     assert list(KINDS) == list(expected)
     for kind, names in expected.items():

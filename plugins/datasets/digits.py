@@ -6,6 +6,7 @@ Shapes: N images · 8 × 8 pixels · canvases of S × S pixels.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import torch
 from sklearn.datasets import load_digits
@@ -32,17 +33,20 @@ def rows(seed: int, pixels: bool) -> Splits:
     return Splits(*(Examples(s.x.reshape(shape), s.y) for s in digits(seed)))
 
 
-def placed(seed: int, size: int) -> Splits:
-    """Return canvases (N, 1, S, S), a digit on each at a place drawn for it, and the digits (N,)."""
-    return Splits(*(_placed(split, size, stream(seed, "placed", str(at))) for at, split in enumerate(digits(seed))))
+def placed(seed: int, size: int, only: Sequence[int] = tuple(range(10))) -> Splits:
+    """Return canvases (N, 1, S, S), a digit on each at a place drawn for it, and which of ``only`` it is (N,)."""
+    return Splits(
+        *(_placed(split, size, only, stream(seed, "placed", str(at))) for at, split in enumerate(digits(seed)))
+    )
 
 
-def _placed(split: Examples, size: int, generator: torch.Generator) -> Examples:
+def _placed(split: Examples, size: int, only: Sequence[int], generator: torch.Generator) -> Examples:
     x = torch.zeros(len(split.x), 1, size, size)
     corners = torch.randint(size - 8 + 1, (len(split.x), 2), generator=generator).tolist()
     for canvas_x, image, (top, left) in zip(x, split.x, corners, strict=True):
         canvas_x[:, top : top + 8, left : left + 8] = image
-    return Examples(x, split.y)
+    at, number = (split.y[:, None] == torch.tensor(only)).nonzero(as_tuple=True)
+    return Examples(x[at], number)
 
 
 def canvas(seed: int, count: int, size: int, per_canvas: int) -> Splits:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ablate.exact import Checked
 from ablate.lazy import torch
+from ablate.techniques import DataSpec, Task
 
 from ..activation import Identity, Step
 from ..init import He
@@ -20,6 +21,9 @@ from .build import classes, kit_of
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+REGRESSION = DataSpec(Task.regression, (1,), 1)
+"""One number of one number."""
 
 
 def _normal(*shape: int, seed: int) -> Tensor:
@@ -46,6 +50,42 @@ def linear_collapse(depth: int = 4, width: int = 32) -> Checked:
     )
 
 
+def pieces_by_depth(depth: int = 8) -> Checked:
+    """Count the straight pieces of functions of one number by ReLU networks with two units a layer, or as many in one.
+
+    Each layer folds 0..1 in two by the tent 2 h(x) - 4 h(x - ½), h = max(0, ·), so that there are 2 ^ depth pieces
+    (Telgarsky 2015, arXiv:1509.08101). A single layer has one bend a unit at most, here in networks drawn at random.
+    Their deviations from these two numbers are added up.
+    """
+    folded = MLP(depth=depth, width=2).build(kit_of(), REGRESSION).double()
+    linear = [layer for layer in folded.modules() if isinstance(layer, torch.nn.Linear)]
+    with torch.no_grad():
+        for at, layer in enumerate(linear):
+            layer.weight.copy_(torch.tensor([[2.0, -4.0]]) if at else torch.ones(1, 1))
+            layer.bias.copy_(torch.zeros(()) if layer is linear[-1] else torch.tensor([0.0, -0.5]))
+    deep = _pieces(folded, 4 * 2**depth)
+    units, most = 2 * depth, 0
+    for seed in range(20):
+        flat = MLP(depth=1, width=units).build(kit_of(), REGRESSION).double()
+        with torch.no_grad():
+            for at, parameter in enumerate(flat.parameters()):
+                parameter.copy_(_normal(*parameter.shape, seed=100 * seed + at))
+        most = max(most, _pieces(flat, 4 * 2**depth))
+    return Checked(
+        abs(deep - 2**depth) + max(0, most - units - 1),
+        0,
+        f"{units} ReLU units in {depth} layers of two bend a line into {deep} straight pieces; as many in one layer "
+        f"make {units + 1} at most, and {most} in the best of 20 drawn at random",
+    )
+
+
+def _pieces(net: torch.nn.Module, cells: int) -> int:
+    """Return how many straight pieces a function of one number has on 0..1, as far as so many equal cells tell."""
+    x = ((torch.arange(cells, dtype=torch.float64) + 0.5) / cells)[:, None].requires_grad_()
+    (slope,) = torch.autograd.grad(net(x).sum(), x)
+    return 1 + int((slope.diff(dim=0).abs() > 1e-9).sum())
+
+
 def softmax(classes: int = 10) -> Checked:
     """Softmax of logits between -50 and 50: all within 0 and 1, a sum of 1, and the same after adding a constant."""
     logits = 100 * torch.rand(1000, classes, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 50
@@ -62,8 +102,6 @@ def softmax(classes: int = 10) -> Checked:
 
 def cross_entropy_from_kl(classes: int = 10) -> Checked:
     """KL(t ‖ p) = CE(t, p) - H(t), for soft and one-hot targets; in bits all of them are divided by ln 2."""
-    from ablate.techniques import Task
-
     logits = _normal(200, classes, seed=1)
     soft = _normal(200, classes, seed=2).softmax(1)
     hard = torch.arange(200) % classes

@@ -35,6 +35,7 @@ def keys(x: Tensor) -> list[bytes]:
         ("digits_canvas", {"count": 50, "size": 30}, Task.segmentation, (1, 30, 30), 11, [30, 10, 10]),
         ("digits_placed", {}, Task.classification, (1, 16, 16), 10, [1079, 359, 359]),
         ("digits_placed", {"size": 9}, Task.classification, (1, 9, 9), 10, [1079, 359, 359]),
+        ("digits_placed", {"digits": [7, 3]}, Task.classification, (1, 16, 16), 2, [220, 64, 78]),
         ("diabetes", {}, Task.regression, (10,), 1, [266, 88, 88]),
         ("breast_cancer", {}, Task.classification, (30,), 2, [343, 113, 113]),
         ("wine", {}, Task.classification, (13,), 3, [108, 35, 35]),
@@ -49,6 +50,7 @@ def keys(x: Tensor) -> list[bytes]:
         ("parity", {}, Task.classification, (4,), 2, [512, 16, 16]),
         ("parity", {"n": 1, "repeats": 1}, Task.classification, (1,), 2, [2, 2, 2]),
         ("boolean", {"n": 6, "repeats": 2}, Task.classification, (6,), 2, [128, 64, 64]),
+        ("rare_features", {}, Task.regression, (50,), 1, [1200, 400, 400]),
         ("adding", {}, Task.regression, (40, 2), 1, [600, 200, 200]),
         ("adding", {"length": 2, "count": 10}, Task.regression, (2, 2), 1, [6, 2, 2]),
         ("copy", {}, Task.regression, (24, 2), 4, [600, 200, 200]),
@@ -102,7 +104,18 @@ def test_targets_belong_to_their_examples(name: str) -> None:
         assert [known[key] for key in keys(split.x)] == split.y.flatten().tolist()
 
 
-DRAWN = ["spirals", "rings", "gaussians", "point_sets", "adding", "copy", "recall", "offset_xor", "channel_xor"]
+DRAWN = [
+    "spirals",
+    "rings",
+    "gaussians",
+    "point_sets",
+    "rare_features",
+    "adding",
+    "copy",
+    "recall",
+    "offset_xor",
+    "channel_xor",
+]
 
 
 @pytest.mark.parametrize("name", [*RAW, "digits_rows", "digits_canvas", "digits_placed", *DRAWN])

@@ -31,7 +31,8 @@ def off_circle(angle: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    "name", ["spirals", "rings", "gaussians", "point_sets", "adding", "copy", "offset_xor", "channel_xor"]
+    "name",
+    ["spirals", "rings", "gaussians", "point_sets", "rare_features", "adding", "copy", "offset_xor", "channel_xor"],
 )
 def test_splits_share_no_example(name: str) -> None:
     params = {"copy": {"bits": 20, "count": 50}}.get(name, {})
@@ -199,9 +200,40 @@ def test_channel_xor_stays_in_its_pixel(channels: int) -> None:
         assert torch.equal(split.y, expected)
 
 
+def test_rare_features_are_zero_as_often_as_said_and_worth_the_same() -> None:
+    x, y = loaded("rare_features", count=100_000, features=3, rarest=0.04).train
+    there = (x != 0).double().mean(0)
+    torch.testing.assert_close(there, torch.tensor([1.0, 0.2, 0.04], dtype=torch.float64), rtol=0.1, atol=0)
+    weights = torch.linalg.lstsq(x.double(), y.double()).solution[:, 0]
+    worth = weights**2 * x.double().var(0)  # what each explains of the target's variance, 0.9 in all
+    torch.testing.assert_close(worth, torch.full((3,), 0.3, dtype=torch.float64), rtol=0.1, atol=0)
+    assert y.var().item() == pytest.approx(1, abs=0.05)
+
+
+def test_rare_features_have_the_same_weights_in_every_split() -> None:
+    found = [torch.linalg.lstsq(x, y).solution for x, y in loaded("rare_features", features=5, rarest=1.0)]
+    torch.testing.assert_close(found[1], found[0], atol=0.1, rtol=0)
+    torch.testing.assert_close(found[2], found[0], atol=0.1, rtol=0)
+    assert not (loaded("rare_features", features=5, rarest=1.0).train.x == 0).any()
+
+
+def test_placed_digits_are_numbered_as_they_are_named() -> None:
+    every = loaded("digits_placed")
+    some = loaded("digits_placed", digits=[7, 3])
+    for whole, part in zip(every, some, strict=True):
+        for number, digit in enumerate((7, 3)):
+            assert torch.equal(part.x[part.y == number], whole.x[whole.y == digit])
+
+
 @pytest.mark.parametrize(
     ("name", "params", "reason"),
     [
+        ("digits_placed", {"digits": [1, 1]}, "digits must be two or more different ones of 0 to 9"),
+        ("digits_placed", {"digits": [4]}, "digits must be two or more different ones of 0 to 9"),
+        ("digits_placed", {"digits": [4, 10]}, "digits must be two or more different ones of 0 to 9"),
+        ("rare_features", {"rarest": 0.0}, "rarest must be above 0 and at most 1"),
+        ("rare_features", {"rarest": 1.5}, "rarest must be above 0 and at most 1"),
+        ("rare_features", {"features": 1}, "features must be at least 2"),
         ("spirals", {"count": 9}, "count must be at least 10"),
         ("spirals", {"classes": 1}, "classes must be at least 2"),
         ("spirals", {"noise": -0.1}, "noise must not be negative"),

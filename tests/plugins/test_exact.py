@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from ablate_plugins.exact import convolutions, gradients, layers, outputs, steps, training
+from ablate_plugins.exact import convolutions, gradients, layers, outputs, recurrence, steps, training
 
 from ablate.exact import Checked
 from ablate.hookspecs import Check
@@ -15,6 +15,7 @@ THEOREMS = [
     gradients.central_differences,
     gradients.steepest_descent,
     outputs.linear_collapse,
+    outputs.pieces_by_depth,
     outputs.softmax,
     outputs.cross_entropy_from_kl,
     outputs.boolean_by_table,
@@ -31,6 +32,7 @@ THEOREMS = [
     layers.batch_norm_moments,
     layers.l2_spares_biases,
     layers.vanishing_gradient,
+    recurrence.lstm_gradient_growth,
     training.epoch_partition,
     training.overfits_few,
 ]
@@ -54,9 +56,19 @@ def test_a_theorem_holds(check: Check) -> None:
         (layers.vanishing_gradient, {"depth": 2}),
         (layers.s_shape_explodes, {}),
         (layers.distinct_weights_cancel, {"draws": 20}),
+        (recurrence.lstm_gradient_growth, {"gain": 5.0}),
         (training.overfits_few, {"steps": 1}),
     ],
-    ids=["single precision", "wide steps", "large rate", "two layers", "s shapes", "distinct weights", "one step"],
+    ids=[
+        "single precision",
+        "wide steps",
+        "large rate",
+        "two layers",
+        "s shapes",
+        "distinct weights",
+        "lstm",
+        "one step",
+    ],
 )
 def test_what_is_not_so_does_not_hold(check: Check, given: dict[str, object]) -> None:
     assert not check(**given).holds
