@@ -20,7 +20,7 @@ from ablate.exact import Checked
 from ablate.facts import Status
 from ablate.registry import Registry, registry
 from ablate.report.book import to_book
-from ablate.report.gallery import Entry, out_of_step, to_gallery
+from ablate.report.gallery import Entry, by_verdict, out_of_step, to_gallery
 from ablate.studies import catalogue
 from ablate.studies.definition import Expect, Study, parse
 from ablate.sweep_facts import Tuned
@@ -122,13 +122,19 @@ def test_a_claim_holds_in_all_conditions_or_only_in_some(found: str, verdict: st
 
 def test_where_it_holds_is_named_and_only_is_said_where_it_is_shown() -> None:
     here, there = Finding("opt.lr=0.1", Verdict.supported, ""), Finding("opt.lr=1", Verdict.none, "")
-    assert headline_of(Verdict.conditional, [here, there]) == "holds only when opt.lr=0.1"
+    assert headline_of(Expect.more, Verdict.conditional, [here, there]) == "holds only when opt.lr=0.1"
     still_open = replace(there, verdict=Verdict.inconclusive)
-    assert headline_of(Verdict.conditional, [here, still_open]) == "holds when opt.lr=0.1, open otherwise"
+    assert headline_of(Expect.more, Verdict.conditional, [here, still_open]) == "holds when opt.lr=0.1, open otherwise"
     reversed_ = Finding("opt.lr=2", Verdict.refuted, "")
-    assert headline_of(Verdict.conditional, [here, reversed_, still_open]) == (
+    assert headline_of(Expect.more, Verdict.conditional, [here, reversed_, still_open]) == (
         "holds when opt.lr=0.1, not when opt.lr=2, open otherwise"
     )
+
+
+def test_what_was_to_be_the_same_is_not_called_reversed() -> None:
+    assert headline_of(Expect.same, Verdict.refuted, []) == "refuted (the two differ)"
+    assert headline_of(Expect.less, Verdict.refuted, []) == "refuted (reversed)"
+    assert headline_of(Expect.same, Verdict.supported, []) == "supported"
 
 
 @pytest.mark.parametrize(
@@ -307,7 +313,7 @@ def test_a_check_decides_an_exact_property(shipped: Study) -> None:
     outcome = check(parse("sums", {**given, "source": source}))
     assert (outcome.verdict, outcome.reading) == (
         Verdict.holds,
-        "Two was taken twice. Largest deviation 0, allowed 0.",
+        "Two was taken twice. Measured 0, allowed at most 0.",
     )
     assert check(parse("sums", {**given, "source": source, "given": {"by": 3}})).verdict is Verdict.fails
     with pytest.raises(ConfigError, match="the check twice_two says"):
@@ -356,3 +362,31 @@ def test_an_outcome_of_an_earlier_edition_is_no_verdict() -> None:
     assert Entry(one, outcome).headline == "not run yet"
     assert "It did." not in to_gallery([Entry(one, outcome)], "gallery")
     assert "It did." in to_book([Entry(one, replace(outcome, digest=one.digest))])
+
+
+def test_the_pages_count_and_gather_the_claims_by_verdict() -> None:
+    names = {"a": Verdict.refuted, "b": Verdict.supported, "c": Verdict.supported, "d": None}
+    entries = []
+    for name, verdict in names.items():
+        one = parse(name, tree(claim=f"Claim {name}."))
+        found = Outcome(name, one.digest, verdict, str(verdict), "So it is.", seconds=0.2) if verdict else None
+        entries.append(Entry(one, found))
+    assert [(verdict, [one.study.name for one in alike]) for verdict, alike in by_verdict(entries)] == [
+        ("supported", ["b", "c"]),
+        ("refuted (reversed)", ["a"]),
+        ("not run yet", ["d"]),
+    ]
+    book, gallery = to_book(entries), to_gallery(entries, "gallery")
+    told = "4 claims: 2 supported; 1 refuted (reversed); 1 not run yet."
+    assert told in book
+    assert told in gallery
+    assert '<summary><span class="verdict supported">2 supported</span></summary>' in book
+    assert '<li><a href="#c">Claim c.</a></li>' in book
+    assert "Under 1 s." in gallery
+    assert "Source: 000, 4 (said there)." in gallery
+
+
+def test_what_only_reads_a_heading_is_told_as_such() -> None:
+    entries = [Entry(parse("mine", tree(kind="heading")), None)]
+    assert "(a reading of its heading)" in to_gallery(entries, "gallery")
+    assert "(a reading of its heading)" in to_book(entries)

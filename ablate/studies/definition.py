@@ -41,6 +41,11 @@ class Kind(StrEnum):
     said = "said"
     heading = "heading"
 
+    @property
+    def told(self) -> str:
+        """What it is called beside the source."""
+        return "said there" if self is Kind.said else "a reading of its heading"
+
 
 @dataclass(frozen=True)
 class Source:

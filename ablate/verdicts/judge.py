@@ -49,7 +49,7 @@ def judge(study: Study, sweep: Sweep) -> Outcome:
         study=study.name,
         digest=study.digest,
         verdict=verdict,
-        headline=headline_of(verdict, findings),
+        headline=headline_of(study.expect, verdict, findings),
         reading=" ".join([reading_of(study, findings, limit), *tuning(sweep.facts.tuned)]),
         findings=findings,
         seeds=sorted({record.facts.seed for record in records}),

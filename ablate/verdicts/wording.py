@@ -63,8 +63,10 @@ def frequencies(one: Divergence) -> str:
     return f"{one.diverged} of {one.runs} runs diverged against {one.baseline_diverged} of {one.baseline_runs}"
 
 
-def headline_of(verdict: Verdict, findings: Sequence[Finding]) -> str:
+def headline_of(expect: Expect, verdict: Verdict, findings: Sequence[Finding]) -> str:
     """Return the verdict in full: where it holds only under a condition, which."""
+    if verdict is Verdict.refuted and expect is Expect.same:
+        return "refuted (the two differ)"  # which have no way round to be reversed
     if verdict is not Verdict.conditional:
         return str(verdict)
     here = [one.where for one in findings if one.verdict is Verdict.supported]
