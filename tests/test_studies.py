@@ -17,7 +17,7 @@ from ablate.errors import ConfigError
 from ablate.registry import registry
 from ablate.report.gallery import Entry, out_of_step, to_gallery
 from ablate.studies.arguments import arm_of, expanded, overridden, source
-from ablate.studies.catalogue import found, studies, study
+from ablate.studies.catalogue import found, place, studies, study
 from ablate.studies.definition import Study, parse
 from ablate.sweeps.plan import make_plan
 
@@ -67,6 +67,9 @@ def test_a_study_that_says_how_it_ends_is_refused(field: str) -> None:
         ({"expect": "better"}, "expect is one of more, less, same, not better"),
         ({"margin": 0}, "a positive number, not 0"),
         ({"measure": None}, "measure is missing; an exact property has a check instead"),
+        ({"measure": "besst"}, "measure=besst: there is no such measure. Did you mean 'best'?"),
+        ({"measure": "steps_to_target"}, "margin of steps_to_target is a ratio, such as 1.1, and above 1, not 1"),
+        ({"measure": "diverged", "expect": "same"}, "that two diverged as often has no test"),
         ({"seeds": 0}, "a whole number from 1 on, not 0"),
         ({"compare": {"norm": ["bn"]}}, "compare names one factor and two of its levels"),
         ({"compare": {"norm": ["ln", "none"]}}, "norm=ln is no level that is trained"),
@@ -102,6 +105,21 @@ def test_there_is_a_study_for_every_file_and_each_is_about_a_note() -> None:
     for one in ALL:
         assert re.search("[一-鿿]", one.claim_zh), one.name
         assert not re.search("[一-鿿]", one.claim), one.name
+
+
+@pytest.mark.parametrize(
+    ("topic", "number"),
+    [
+        ("21. Adam优化器", [21]),
+        ("1.4 神经网络优化技巧: tip2", [1, 4]),
+        ("九、1*1的卷积有什么作用", [9]),  # and not 1, by the size of the kernel
+        ("十、卷积神经网络中池化的作用", [10]),
+        ("什么是过拟合？: L2正则化", [0]),
+    ],
+)
+def test_studies_stand_in_the_order_of_their_source(topic: str, number: list[int]) -> None:
+    one = parse("mine", tree(source={"file": "004", "topic": topic}))
+    assert place(one) == ("004", number, topic, "mine")
 
 
 @pytest.mark.parametrize("name", [one.name for one in ALL if one.exact])

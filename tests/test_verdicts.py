@@ -11,22 +11,25 @@ import pandas as pd
 import pytest
 
 from ablate import analysis
-from ablate.analysis import Metric, Scale
+from ablate.analysis import Divergence, Metric, Scale
 from ablate.analysis import Verdict as Called
 from ablate.cli.main import main
+from ablate.cli.testing import conclude
 from ablate.errors import ConfigError
 from ablate.exact import Checked
+from ablate.facts import Status
 from ablate.registry import Registry, registry
 from ablate.report.book import to_book
-from ablate.report.gallery import Entry, out_of_step, to_gallery
+from ablate.report.gallery import Entry, by_verdict, out_of_step, to_gallery
 from ablate.studies import catalogue
 from ablate.studies.definition import Expect, Study, parse
+from ablate.sweep_facts import Tuned
 from ablate.sweeps.execute import sweep
 from ablate.verdicts.exact import check
 from ablate.verdicts.figure import figure
-from ablate.verdicts.judge import called, combined, judge
+from ablate.verdicts.judge import at_every_level, called, combined, finding, frequency, judge
 from ablate.verdicts.outcome import Finding, Outcome, Verdict, figure_of
-from ablate.verdicts.wording import headline_of
+from ablate.verdicts.wording import expected, headline_of, reading_of, tuning
 from tests.test_studies import tree
 
 YAML = """
@@ -46,8 +49,8 @@ seeds: 7
 """
 
 
-def paired(*differences: float, margin: float = 1.0) -> analysis.Paired:
-    """Return the test of differences in points between two levels, a seed each."""
+def contrast(*differences: float) -> analysis.Contrast:
+    """Return the contrast of two levels with differences in points, a seed each."""
     values = np.array(differences) / 100
     frame = pd.DataFrame(
         {
@@ -56,13 +59,27 @@ def paired(*differences: float, margin: float = 1.0) -> analysis.Paired:
             "val/acc": [*np.zeros(len(values)), *values],
         }
     )
-    metric = Metric("val/acc", True, Scale.points, margin)
-    (contrast,) = analysis.effects(frame, ["level"], metric).contrasts
-    return contrast.test
+    (found,) = analysis.effects(frame, ["level"], Metric("val/acc", True, Scale.points, 1.0)).contrasts
+    return found
+
+
+def test_what_has_no_level_of_the_condition_is_compared_at_each() -> None:
+    frame = pd.DataFrame(
+        {"reg": ["none", "none", "l1", "l1"], "reg.l1.weight": [np.nan, np.nan, 0.1, 0.2], "val/acc": [1, 2, 3, 4]}
+    )
+    found = at_every_level(frame, "reg.l1.weight")
+    assert found.to_dict("list") == {
+        "reg": ["none"] * 4 + ["l1"] * 2,
+        "reg.l1.weight": [0.1, 0.2, 0.1, 0.2, 0.1, 0.2],
+        "val/acc": [1, 1, 2, 2, 3, 4],
+    }
+    assert at_every_level(frame, "reg") is frame
+    assert at_every_level(frame, "") is frame
 
 
 LARGE = (5.0, 6.0, 5.5, 6.5, 5.2, 5.8, 6.1, 5.6)
 TINY = (0.10, 0.12, 0.09, 0.11, 0.13, 0.10, 0.12, 0.08)
+AROUND = (0.4, 1.2, 0.6, 1.5, 0.8, 1.1, 0.5, 1.4)
 NOISY = (4.0, -5.0, 3.0, -4.0, 6.0, -6.0, 1.0, 0.0)
 
 
@@ -76,6 +93,15 @@ NOISY = (4.0, -5.0, 3.0, -4.0, 6.0, -6.0, 1.0, 0.0)
         (tuple(-d for d in LARGE), "more", Verdict.refuted),
         (TINY, "more", Verdict.none),  # it is there beyond doubt, and does not matter
         (TINY, "same", Verdict.supported),
+        (AROUND, "more", Verdict.supported),
+        (AROUND, "less", Verdict.refuted),
+        (AROUND, "same", Verdict.inconclusive),  # there is a difference, and it may well be smaller than the margin
+        (tuple(-d for d in AROUND), "same", Verdict.inconclusive),
+        (tuple(-d for d in LARGE), "same", Verdict.refuted),
+        ((0.0,) * 8, "same", Verdict.supported),
+        ((0.0,) * 8, "less", Verdict.none),
+        ((5.0,) * 6, "more", Verdict.supported),  # the same in every run, as multiply-adds are
+        ((5.0,) * 5, "more", Verdict.inconclusive),
         (NOISY, "more", Verdict.inconclusive),
         (NOISY, "same", Verdict.inconclusive),
         (LARGE[:4], "more", Verdict.inconclusive),  # too few seeds for a verdict
@@ -84,12 +110,11 @@ NOISY = (4.0, -5.0, 3.0, -4.0, 6.0, -6.0, 1.0, 0.0)
 def test_a_verdict_is_the_contrast_against_what_the_claim_expects(
     differences: tuple[float, ...], expect: str, verdict: Verdict
 ) -> None:
-    test = paired(*differences)
-    assert called(Expect(expect), test.verdict, test.mean, equivalent=test.equivalent) is verdict
+    assert called(Expect(expect), contrast(*differences).test) is verdict
 
 
 def test_the_tiny_difference_is_one_that_the_tests_call() -> None:
-    assert paired(*TINY).verdict is Called.better
+    assert contrast(*TINY).test.verdict is Called.better
 
 
 @pytest.mark.parametrize(
@@ -111,9 +136,83 @@ def test_a_claim_holds_in_all_conditions_or_only_in_some(found: str, verdict: st
 
 def test_where_it_holds_is_named_and_only_is_said_where_it_is_shown() -> None:
     here, there = Finding("opt.lr=0.1", Verdict.supported, ""), Finding("opt.lr=1", Verdict.none, "")
-    assert headline_of(Verdict.conditional, [here, there]) == "holds only when opt.lr=0.1"
+    assert headline_of(Expect.more, Verdict.conditional, [here, there]) == "holds only when opt.lr=0.1"
     still_open = replace(there, verdict=Verdict.inconclusive)
-    assert headline_of(Verdict.conditional, [here, still_open]) == "holds when opt.lr=0.1, open otherwise"
+    assert headline_of(Expect.more, Verdict.conditional, [here, still_open]) == "holds when opt.lr=0.1, open otherwise"
+    reversed_ = Finding("opt.lr=2", Verdict.refuted, "")
+    assert headline_of(Expect.more, Verdict.conditional, [here, reversed_, still_open]) == (
+        "holds when opt.lr=0.1, not when opt.lr=2, open otherwise"
+    )
+
+
+def test_what_was_to_be_the_same_is_not_called_reversed() -> None:
+    assert headline_of(Expect.same, Verdict.refuted, []) == "refuted (the two differ)"
+    assert headline_of(Expect.less, Verdict.refuted, []) == "refuted (reversed)"
+    assert headline_of(Expect.same, Verdict.supported, []) == "supported"
+
+
+@pytest.mark.parametrize(
+    ("differences", "expect", "told"),
+    [
+        (LARGE, "more", "+5.7 points [+5.3, +6.1] val/acc (8 seeds, p = 0.0078); the claim is supported."),
+        (LARGE, "less", "+5.7 points [+5.3, +6.1] val/acc (8 seeds, p = 0.0078); it is the other way round."),
+        (LARGE, "same", "(8 seeds, p = 0.0078); the two differ."),
+        (TINY, "less", "(8 seeds, equivalence p = 0.0039); there is no effect that matters."),
+        (TINY, "same", "(8 seeds, equivalence p = 0.0039); the two are the same, as far as it matters."),
+        (AROUND, "same", "there is a difference, and that it is beyond 1 point is not shown (8 seeds, p = 0.0078); it"),
+    ],
+)
+def test_the_reading_has_the_numbers_that_the_verdict_is_by(
+    differences: tuple[float, ...], expect: str, told: str
+) -> None:
+    one = parse("mine", tree(expect=expect, condition=None, vary={"norm": ["none", "bn"]}))
+    assert told in reading_of(one, [finding(Expect(expect), contrast(*differences))], "1 point")
+
+
+@pytest.mark.parametrize(
+    ("measure", "expect", "told"),
+    [
+        ("steps_to_target", "less", "fewer steps to target"),
+        ("macs", "same", "as many multiply-adds"),
+        ("final", "more", "more of the final validation metric"),
+        ("diverged", "less", "fewer diverged runs"),
+        ("test/r2", "same", "as much test/r2"),
+    ],
+)
+def test_what_is_expected_is_said_in_words(measure: str, expect: str, told: str) -> None:
+    assert expected(replace(parse("mine", tree()), measure=measure, expect=Expect(expect))) == told
+
+
+def test_what_was_tuned_is_said_and_what_lies_at_the_edge_of_its_grid() -> None:
+    grid = {"opt.lr": ["0.01", "0.1"]}
+    adam = Tuned({"opt": "adam"}, {"opt.lr": "0.01"}, grid, ["opt.lr"], {}, {}, [])
+    none = Tuned({"opt": "sgd"}, {}, grid, [], {}, {}, [])
+    assert tuning([adam, none]) == [
+        "Tuned on other seeds: opt.lr=0.01 with opt=adam; the defaults with opt=sgd.",
+        "At the edge of its grid with opt=adam: a wider one may have a better value.",
+    ]
+    assert tuning([]) == []
+
+
+@pytest.mark.parametrize(
+    ("discordant", "p", "expect", "verdict"),
+    [
+        ((6, 0), 0.03, "more", Verdict.supported),
+        ((6, 0), 0.03, "less", Verdict.refuted),
+        ((0, 6), 0.03, "less", Verdict.supported),
+        ((0, 6), 0.03, "more", Verdict.refuted),
+        ((0, 5), 0.0625, "less", Verdict.inconclusive),
+    ],
+)
+def test_how_often_runs_diverge_is_judged_by_the_seeds_that_differ(
+    discordant: tuple[int, int], p: float, expect: str, verdict: Verdict
+) -> None:
+    with_it, without = discordant
+    one = Divergence("norm", "bn", "none", None, with_it, without, 10, 10, discordant, p, p, 1, 0.95)
+    found = frequency(replace(parse("mine", tree()), expect=Expect(expect)), one)
+    assert (found.verdict, found.seeds, found.p) == (verdict, 10, p)
+    assert found.difference == f"{with_it} of 10 runs diverged against {without} of 10"
+    assert found.estimate == 10 * (with_it - without)
 
 
 @pytest.fixture
@@ -182,6 +281,28 @@ def test_a_study_that_was_changed_on_the_command_line_is_not_kept_as_its_verdict
     assert Outcome.load(Path("outputs"), "zeros_fail") is None
 
 
+def test_a_verdict_on_runs_that_were_interrupted_is_told_and_not_kept(
+    shipped: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = sweep(["study=zeros_fail", "seed=0,1", "workers=0", "quiet=true"])
+    results.records[0].facts.status = Status.interrupted
+    conclude(shipped, results, ["seed=0,1"], Path("outputs"))
+    told = capsys.readouterr().out
+    assert "1 of 8 runs are not done; the same command goes on." in told
+    assert Outcome.load(Path("outputs"), "zeros_fail") is None
+    results.records[0].facts.status = Status.failed  # which may be for good, and is said
+    conclude(shipped, results, ["seed=0,1"], Path("outputs"))
+    kept = Outcome.load(Path("outputs"), "zeros_fail")
+    assert kept is not None
+    assert "Runs missing or failed: 1 with init=he." in kept.reading
+
+
+def test_a_measure_that_no_run_has_is_refused(shipped: Study) -> None:
+    results = sweep(["study=zeros_fail", "seed=0", "workers=0", "quiet=true"])
+    with pytest.raises(ConfigError, match="study=zeros_fail: no run has test/r2, which it measures"):
+        judge(replace(shipped, measure="test/r2"), results)
+
+
 def test_a_contrast_that_the_runs_do_not_hold_is_refused(shipped: Study) -> None:
     results = sweep(["study=zeros_fail", "init=he", "seed=0", "workers=0", "quiet=true"])
     with pytest.raises(ConfigError, match="init is compared, and has one level only"):
@@ -206,7 +327,7 @@ def test_a_check_decides_an_exact_property(shipped: Study) -> None:
     outcome = check(parse("sums", {**given, "source": source}))
     assert (outcome.verdict, outcome.reading) == (
         Verdict.holds,
-        "Two was taken twice. Largest deviation 0, allowed 0.",
+        "Two was taken twice. Measured 0, allowed at most 0.",
     )
     assert check(parse("sums", {**given, "source": source, "given": {"by": 3}})).verdict is Verdict.fails
     with pytest.raises(ConfigError, match="the check twice_two says"):
@@ -255,3 +376,31 @@ def test_an_outcome_of_an_earlier_edition_is_no_verdict() -> None:
     assert Entry(one, outcome).headline == "not run yet"
     assert "It did." not in to_gallery([Entry(one, outcome)], "gallery")
     assert "It did." in to_book([Entry(one, replace(outcome, digest=one.digest))])
+
+
+def test_the_pages_count_and_gather_the_claims_by_verdict() -> None:
+    names = {"a": Verdict.refuted, "b": Verdict.supported, "c": Verdict.supported, "d": None}
+    entries = []
+    for name, verdict in names.items():
+        one = parse(name, tree(claim=f"Claim {name}."))
+        found = Outcome(name, one.digest, verdict, str(verdict), "So it is.", seconds=0.2) if verdict else None
+        entries.append(Entry(one, found))
+    assert [(verdict, [one.study.name for one in alike]) for verdict, alike in by_verdict(entries)] == [
+        ("supported", ["b", "c"]),
+        ("refuted (reversed)", ["a"]),
+        ("not run yet", ["d"]),
+    ]
+    book, gallery = to_book(entries), to_gallery(entries, "gallery")
+    told = "4 claims: 2 supported; 1 refuted (reversed); 1 not run yet."
+    assert told in book
+    assert told in gallery
+    assert '<summary><span class="verdict supported">2 supported</span></summary>' in book
+    assert '<li><a href="#c">Claim c.</a></li>' in book
+    assert "Under 1 s." in gallery
+    assert "Source: 000, 4 (said there)." in gallery
+
+
+def test_what_only_reads_a_heading_is_told_as_such() -> None:
+    entries = [Entry(parse("mine", tree(kind="heading")), None)]
+    assert "(a reading of its heading)" in to_gallery(entries, "gallery")
+    assert "(a reading of its heading)" in to_book(entries)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.markup import escape
 
+from ablate.facts import FAILURES
 from ablate.report.study import print_outcome
 from ablate.report.style import console
 from ablate.results import Sweep
@@ -29,11 +30,21 @@ def put_to_test(study: Study, settings: Sequence[str], root: Path) -> None:
 
 
 def conclude(study: Study, results: Sweep, settings: Sequence[str], root: Path) -> None:
-    """Judge the runs of a study, print the verdict, and keep it unless the ``settings`` make it another study."""
+    """Judge the runs of a study, print the verdict, and keep it unless the ``settings`` make it another study, or some
+    of its runs were interrupted.
+    """
     outcome = judge(study, results)
     print_outcome(study, outcome)
-    if own := overridden(study, settings):
-        console().print(f"Not kept as the study's verdict: it was changed by {escape(' '.join(own))}.", soft_wrap=True)
+    if why := _another(study, results, settings):
+        console().print(f"Not kept as the study's verdict: {escape(why)}.", soft_wrap=True)
         return
     drawn = figure(study, results)
     outcome.save(root, drawn.svg() if drawn else None)
+
+
+def _another(study: Study, results: Sweep, settings: Sequence[str]) -> str:
+    """Return why a verdict is not that of the study as it is written; nothing where it is."""
+    if own := overridden(study, settings):
+        return f"it was changed by {' '.join(own)}"
+    left = [one for one in results.records if not one.status.done and one.status not in FAILURES]
+    return f"{len(left)} of {len(results.records)} runs are not done; the same command goes on" if left else ""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from ablate.report.gallery import Entry, by_source, summary
+from ablate.report.gallery import CHANCE, Entry, by_source, by_verdict, summary
 from ablate.report.study import tested
 from ablate.verdicts.figure import alt
 
@@ -17,7 +17,9 @@ def to_book(entries: Sequence[Entry]) -> str:
     """Return the page. It has no script and asks nobody for anything; all text is escaped, and figures are ours."""
     environment = Environment(loader=PackageLoader("ablate", "templates/report"), autoescape=True, trim_blocks=True)
     environment.filters.update(figure=_figure, tested=tested, tone=_tone)
-    return environment.get_template("book.html").render(sources=by_source(entries), summary=summary(entries))
+    return environment.get_template("book.html").render(
+        sources=by_source(entries), verdicts=by_verdict(entries), summary=summary(entries), chance=CHANCE
+    )
 
 
 def _figure(entry: Entry) -> Markup:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,6 +15,8 @@ from ablate.verdicts.figure import alt
 from ablate.verdicts.outcome import Outcome
 
 UPDATE = "python -m ablate study --all"
+NOT_RUN = "not run yet"
+CHANCE = "Each is held to its own level of 5 %: of so many claims some verdict may be chance."
 _MARK = re.compile(r"<!-- study (\S+) ([0-9a-f]{8}) -->")
 
 
@@ -35,15 +36,15 @@ class Entry:
     @property
     def headline(self) -> str:
         """The verdict, or that there is none."""
-        return self.current.headline if self.current else "not run yet"
+        return self.current.headline if self.current else NOT_RUN
 
     @property
     def facts(self) -> str:
         """What the verdict stands on: seeds, runs, time."""
         if self.current is None:
             return ""
-        seeds = self.current.seeds
-        return f"{seeds_told(seeds)}{cost_of(self.current)}."
+        told = f"{seeds_told(self.current.seeds)}{cost_of(self.current)}."
+        return told[0].upper() + told[1:]
 
 
 def seeds_told(seeds: Sequence[int]) -> str:
@@ -55,9 +56,16 @@ def seeds_told(seeds: Sequence[int]) -> str:
 
 def summary(entries: Sequence[Entry]) -> str:
     """Return how many claims came out how."""
-    verdicts = Counter(str(entry.current.verdict) if entry.current else "not run yet" for entry in entries)
-    told = "; ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    told = "; ".join(f"{len(alike)} {verdict}" for verdict, alike in by_verdict(entries))
     return f"{counted(len(entries), 'claim')}: {told}."
+
+
+def by_verdict(entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:
+    """Return the entries that came out alike, the most frequent first."""
+    found: dict[str, list[Entry]] = {}
+    for one in sorted(entries, key=lambda one: place(one.study)):
+        found.setdefault(str(one.current.verdict) if one.current else NOT_RUN, []).append(one)
+    return sorted(found.items(), key=lambda alike: -len(alike[1]))
 
 
 def by_source(entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:
@@ -72,7 +80,7 @@ def to_gallery(entries: Sequence[Entry], figures: str) -> str:
         "# Gallery",
         "",
         f"Each claim was tested by `python -m ablate study=NAME`; this page is written by `{UPDATE}` from real runs.",
-        "What the verdicts mean is in [Studies](studies.md). " + summary(entries),
+        f"What the verdicts mean is in [Studies](studies.md). {summary(entries)} {CHANCE}",
         "",
     ]
     for file, own in by_source(entries):
@@ -91,7 +99,7 @@ def _section(one: Entry, figures: str) -> list[str]:
     study, outcome = one.study, one.current
     digest = outcome.digest if outcome else "0" * 8
     lines = [f"## {study.name}", "", f"<!-- study {study.name} {digest} -->", "", study.claim, "", study.claim_zh, ""]
-    lines += [f"Source: {study.source} ({study.kind}).", "", f"**Verdict: {one.headline}.**"]
+    lines += [f"Source: {study.source} ({study.kind.told}).", "", f"**Verdict: {one.headline}.**"]
     if outcome:
         lines[-1] += f" {outcome.reading}"
         if one.figure:

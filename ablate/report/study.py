@@ -31,7 +31,7 @@ def print_outcome(study: Study, outcome: Outcome) -> None:
     """Print the claim, its verdict and the reading."""
     out = console()
     out.print(f"\n[bold]Claim:[/]    {escape(study.claim)}", soft_wrap=False)
-    out.print(f"[bold]Source:[/]   {escape(str(study.source))} ({study.kind})")
+    out.print(f"[bold]Source:[/]   {escape(str(study.source))} ({study.kind.told})")
     out.print(f"[bold]Verdict:[/]  [{STYLES[outcome.verdict]}]{escape(outcome.headline)}[/]")
     out.print(Padding(escape(outcome.reading), (0, 0, 0, 10)))
 
@@ -42,7 +42,7 @@ def print_study(study: Study, outcome: Outcome | None) -> None:
     out.print(f"[bold]{escape(study.name)}[/]  {study.digest}")
     out.print(escape(study.claim))
     out.print(escape(study.claim_zh))
-    out.print(f"Source: {escape(str(study.source))} ({study.kind})")
+    out.print(f"Source: {escape(str(study.source))} ({study.kind.told})")
     for line in tested(study):
         out.print(escape(line), soft_wrap=True)
     if study.note:

@@ -33,9 +33,10 @@ def studies() -> list[Study]:
 
 
 def place(one: Study) -> tuple[str, list[int], str, str]:
-    """Return what studies are sorted by: file, topic with its numbers counted, name."""
+    """Return what studies are sorted by: file, topic with the number that it begins with counted, name."""
     topic = one.source.topic
-    numbers = [int(digits) for digits in re.findall(r"\d+", topic)[:2]] or [1 + _CHINESE.find(topic[:1])]
+    begins = re.match(r"\d+(\.\d+)?", topic)
+    numbers = [int(digits) for digits in begins[0].split(".")] if begins else [1 + _CHINESE.find(topic[:1])]
     return one.source.file, numbers, topic, one.name
 
 

@@ -19,6 +19,13 @@ ARM = "arm"
 VERDICTS = ("verdict", "result", "results", "outcome", "conclusion", "answer", "estimate", "interval", "found", "holds")
 """What a study may not say of itself."""
 
+DIVERGED = "diverged"
+RATIOS = ("steps_to_target", "seconds_per_step", "seconds", "parameters", "macs", "optimizer_state_bytes")
+"""Measures that are compared as ratios, and whose margins are ratios."""
+MEASURES = ("best", "final", "area", "oscillation", "gap", DIVERGED, *RATIOS)
+"""What a study may measure beside the test's metrics, ``test/acc`` and the like."""
+TEST = "test/"
+
 
 class Expect(StrEnum):
     """What the claim says of the measure: the first of the two compared levels has more of it, less, or as much."""
@@ -33,6 +40,11 @@ class Kind(StrEnum):
 
     said = "said"
     heading = "heading"
+
+    @property
+    def told(self) -> str:
+        """What it is called beside the source."""
+        return "said there" if self is Kind.said else "a reading of its heading"
 
 
 @dataclass(frozen=True)
@@ -138,6 +150,7 @@ def _study(name: str, tree: Any) -> Study:
     if "compare" in given:
         given["compare"] = _compared(given)
         given["expect"] = _one_of(Expect, "expect", given["expect"])
+        _check_measure(str(given["measure"]), float(given["margin"]), given["expect"])
     study = Study(name=name, **given)
     _check_condition(study)
     return study
@@ -160,6 +173,19 @@ def _check_test(given: Mapping[str, Any]) -> None:
         raise ValueError(f"seeds is how many there are, a whole number from 1 on, not {given['seeds']}")
     if not isinstance(given["margin"], int | float) or given["margin"] <= 0:
         raise ValueError(f"margin is the smallest difference that matters, a positive number, not {given['margin']}")
+
+
+def _check_measure(measure: str, margin: float, expect: Expect) -> None:
+    """Refuse what could not be judged, before anything is trained."""
+    if measure not in MEASURES and not measure.startswith(TEST):
+        raise ValueError(
+            f"measure={measure}: there is no such measure.{did_you_mean(measure, MEASURES)} "
+            f"Measures: {', '.join(MEASURES)}, and those of the test, such as test/acc"
+        )
+    if measure in RATIOS and margin <= 1:
+        raise ValueError(f"margin of {measure} is a ratio, such as 1.1, and above 1, not {margin:g}")
+    if measure == DIVERGED and expect is Expect.same:
+        raise ValueError(f"expect: that two {DIVERGED} as often has no test; more or less has one")
 
 
 def _compared(given: Mapping[str, Any]) -> tuple[str, Any, Any]:

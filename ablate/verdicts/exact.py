@@ -21,13 +21,13 @@ def check(study: Study) -> Outcome:
     if not isinstance(found, Checked):
         raise ConfigError(f"study {study.name}: the check {study.check} returns {type(found).__name__}, not Checked.")
     verdict = Verdict.holds if found.holds else Verdict.fails
-    deviation = f"deviation {found.measured:.3g}, allowed {found.bound:.3g}"
+    deviation = f"Measured {found.measured:.3g}, allowed at most {found.bound:.3g}"
     return Outcome(
         study=study.name,
         digest=study.digest,
         verdict=verdict,
         headline=str(verdict),
-        reading=f"{found.reading.rstrip('.')}. Largest {deviation}.",
+        reading=f"{found.reading.rstrip('.')}. {deviation}.",
         findings=[Finding("", verdict, deviation, estimate=found.measured, high=found.bound)],
         seconds=round(time.perf_counter() - began, 2),
     )

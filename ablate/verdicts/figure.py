@@ -11,7 +11,7 @@ from ablate.figures.chart import Chart
 from ablate.figures.curves import curves
 from ablate.results import Sweep
 from ablate.studies.definition import ARM, Study
-from ablate.verdicts.judge import ARMS, column, with_arms
+from ablate.verdicts.judge import ARMS, at_every_level, column, with_arms
 
 
 def figure(study: Study, sweep: Sweep) -> Chart | None:
@@ -23,6 +23,7 @@ def figure(study: Study, sweep: Sweep) -> Chart | None:
     if found.empty:
         return None
     factor, condition = column(study.compare[0]), column(study.condition)
+    found = at_every_level(found, condition)
     parts = {"": found}
     if condition:
         named = "" if condition == ARMS else f"{condition}="

@@ -39,7 +39,7 @@ class Finding:
     high: float | None = None
     seeds: int = 0
     p: float | None = None
-    """The larger of the two tests' p, after Holm."""
+    """The larger of the two tests' p, after Holm: of a difference, or of an equivalence where that is called."""
     notes: list[str] = field(default_factory=list)
 
 
