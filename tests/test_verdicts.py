@@ -28,7 +28,7 @@ from ablate.sweeps.execute import sweep
 from ablate.verdicts.exact import check
 from ablate.verdicts.figure import figure
 from ablate.verdicts.judge import at_every_level, called, combined, finding, frequency, judge
-from ablate.verdicts.outcome import Finding, Outcome, Verdict, figure_of
+from ablate.verdicts.outcome import Agreement, Finding, Outcome, Verdict, figure_of
 from ablate.verdicts.wording import expected, headline_of, reading_of, tuning
 from tests.test_studies import tree
 
@@ -268,6 +268,46 @@ def test_a_study_of_a_plugin_ends_in_a_verdict_a_figure_and_its_pages(
     assert "<script" not in book
     assert main(["studies", "zeros_fail"]) == 0
     assert "Verdict: supported" in capsys.readouterr().out
+
+
+def test_a_study_is_repeated_with_the_seeds_that_follow(shipped: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["study", "zeros_fail", "stack=auto", "workers=0", "quiet=true"]
+    assert main([*command, "--again"]) == 0
+    assert Outcome.load(Path("outputs"), "zeros_fail") is None
+    assert main([*command, "--gallery", "page.md"]) == 0
+    first, again = (Outcome.load(Path("outputs"), "zeros_fail", again=again) for again in (False, True))
+    assert first is not None
+    assert again is not None
+    assert (first.seeds, again.seeds) == ([*range(7)], [*range(7, 14)])
+    page = Path("page.md").read_text(encoding="utf-8")
+    assert "Again, with 7 seeds (7 to 13): supported; the same." in page
+    assert "1 was trained again with other seeds: 1 the same." in page
+    assert main([*command, "--again", "--seeds", "3"]) == 2
+    assert "--again takes the seeds that follow those of each study" in capsys.readouterr().err
+
+
+S, R, N, U = Verdict.supported, Verdict.refuted, Verdict.none, Verdict.inconclusive
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "agreement"),
+    [
+        ([S], [S], Agreement.same),
+        ([S], [U], Agreement.open),
+        ([U], [R], Agreement.open),
+        ([S], [N], Agreement.other),
+        ([S], [R], Agreement.other),
+        ([S, N], [S, U], Agreement.open),
+        ([S, N], [U, R], Agreement.other),
+        ([S, N], [S], Agreement.open),
+    ],
+)
+def test_agreement_is_told_within_each_level(first: list[Verdict], second: list[Verdict], agreement: Agreement) -> None:
+    a, b = (
+        Outcome("x", "0", combined(kinds), "", "", [Finding(str(at), kind, "") for at, kind in enumerate(kinds)])
+        for kinds in (first, second)
+    )
+    assert a.agreement(b) is agreement
 
 
 def test_a_study_that_was_changed_on_the_command_line_is_not_kept_as_its_verdict(

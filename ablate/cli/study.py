@@ -19,7 +19,10 @@ from ablate.studies.arguments import FOLDER, key_of
 from ablate.studies.definition import Study
 from ablate.verdicts.outcome import Outcome, figure_of
 
-_USAGE = "study NAME … | --all [--seeds N or range(10,20)] [--gallery FILE] [--book FILE] [settings such as stack=auto]"
+_USAGE = (
+    "study NAME … | --all [--seeds N or range(10,20) | --again] [--gallery FILE] [--book FILE] "
+    "[settings such as stack=auto]"
+)
 GALLERY, BOOK = "docs/gallery.md", "book.html"
 
 
@@ -30,7 +33,8 @@ def study(arguments: Sequence[str] = ()) -> int:
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("names", nargs="*")
-    parser.add_argument("--all", action="store_true")
+    for flag in ("--all", "--again"):
+        parser.add_argument(flag, action="store_true")
     for flag in ("--seeds", "--gallery", "--book"):
         parser.add_argument(flag)
     try:
@@ -45,6 +49,8 @@ def study(arguments: Sequence[str] = ()) -> int:
         raise ConfigError(f"study {' '.join(unknown) or '…'}: this takes names of studies, or --all. {_USAGE}.")
     if wrong := [setting for setting in settings if key_of(setting) in ("study", "name", "dry_run")]:
         raise ConfigError(f"{wrong[0]}: this belongs to one study: python -m ablate study=NAME {wrong[0]}.")
+    if asked.again and (asked.seeds or any(key_of(setting) == "seed" for setting in settings)):
+        raise ConfigError("--again takes the seeds that follow those of each study: leave the seeds out, or --again.")
     if asked.seeds:
         settings.append(f"seed=range(0,{asked.seeds})" if asked.seeds.isdecimal() else f"seed={asked.seeds}")
     chosen = catalogue.studies() if asked.all else [catalogue.study(name) for name in names]
@@ -54,7 +60,7 @@ def study(arguments: Sequence[str] = ()) -> int:
     for at, one in enumerate(chosen, 1):
         console().print(f"\n[bold]{at} of {len(chosen)}: {one.name}[/]")
         try:
-            put_to_test(one, [] if one.exact else settings, root=_root(settings))
+            put_to_test(one, [] if one.exact else settings, root=_root(settings), again=asked.again)
         except AblateError as error:
             failed.append(one.name)
             print(f"ablate: {one.name}: {error}", file=sys.stderr)
@@ -75,7 +81,15 @@ def _write(asked: argparse.Namespace, chosen: Sequence[Study], root: Path) -> No
     Of the studies that were named those; of all, the gallery has ours, as it is part of the documentation.
     """
     known = catalogue.found()
-    entries = [Entry(one, Outcome.load(root, one.name), figure_of(root, one.name)) for one in chosen]
+    entries = [
+        Entry(
+            one,
+            Outcome.load(root, one.name),
+            figure_of(root, one.name),
+            None if one.exact else Outcome.load(root, one.name, again=True),
+        )
+        for one in chosen
+    ]
     if gallery := asked.gallery or (GALLERY if asked.all else None):
         own = [one for one in entries if not asked.all or known[one.study.name].distribution == BUILTIN]
         figures = Path(gallery).parent / Path(gallery).stem

@@ -19,17 +19,22 @@ from ablate.verdicts.figure import figure
 from ablate.verdicts.judge import judge
 
 
-def put_to_test(study: Study, settings: Sequence[str], root: Path) -> None:
-    """Run a study to its verdict; ``root`` is where outcomes are kept."""
+def put_to_test(study: Study, settings: Sequence[str], root: Path, *, again: bool = False) -> None:
+    """Run a study to its verdict; ``root`` is where outcomes are kept.
+
+    ``again`` is with as many other seeds, the next ones; of an exact property there is none.
+    """
     if study.exact:
         outcome = check(study)
         outcome.save(root)
         print_outcome(study, outcome)
         return
-    conclude(study, sweep([f"study={study.name}", *settings]), settings, root)
+    if again:
+        settings = [*settings, f"seed=range({study.seeds},{2 * study.seeds})"]
+    conclude(study, sweep([f"study={study.name}", *settings]), settings, root, again=again)
 
 
-def conclude(study: Study, results: Sweep, settings: Sequence[str], root: Path) -> None:
+def conclude(study: Study, results: Sweep, settings: Sequence[str], root: Path, *, again: bool = False) -> None:
     """Judge the runs of a study, print the verdict, and keep it unless the ``settings`` make it another study, or some
     of its runs were interrupted.
     """
@@ -38,8 +43,8 @@ def conclude(study: Study, results: Sweep, settings: Sequence[str], root: Path) 
     if why := _another(study, results, settings):
         console().print(f"Not kept as the study's verdict: {escape(why)}.", soft_wrap=True)
         return
-    drawn = figure(study, results)
-    outcome.save(root, drawn.svg() if drawn else None)
+    drawn = None if again else figure(study, results)
+    outcome.save(root, drawn.svg() if drawn else None, again=again)
 
 
 def _another(study: Study, results: Sweep, settings: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from ablate.report.study import cost_of, tested
 from ablate.studies.catalogue import place
 from ablate.studies.definition import Study
 from ablate.verdicts.figure import alt
-from ablate.verdicts.outcome import Outcome
+from ablate.verdicts.outcome import Agreement, Outcome
 
 UPDATE = "python -m ablate study --all"
 NOT_RUN = "not run yet"
@@ -27,6 +27,8 @@ class Entry:
     study: Study
     outcome: Outcome | None
     figure: str = ""
+    again: Outcome | None = None
+    """How it came out on as many other seeds."""
 
     @property
     def current(self) -> Outcome | None:
@@ -46,6 +48,19 @@ class Entry:
         told = f"{seeds_told(self.current.seeds)}{cost_of(self.current)}."
         return told[0].upper() + told[1:]
 
+    @property
+    def agreement(self) -> Agreement | None:
+        """How the outcome on other seeds compares; None where there is none of the study as it is now."""
+        first, second = self.current, self.again
+        return first.agreement(second) if first and second and second.digest == first.digest else None
+
+    @property
+    def repeated(self) -> str:
+        """How it came out on other seeds, in a sentence; nothing where it was not repeated."""
+        if self.again is None or self.agreement is None:
+            return ""
+        return f"Again, with {seeds_told(self.again.seeds).rstrip(', ')}: {self.again.headline}; {self.agreement}."
+
 
 def seeds_told(seeds: Sequence[int]) -> str:
     """Return the seeds with a comma after them, or nothing: ``10 seeds (0 to 9), ``."""
@@ -57,7 +72,16 @@ def seeds_told(seeds: Sequence[int]) -> str:
 def summary(entries: Sequence[Entry]) -> str:
     """Return how many claims came out how."""
     told = "; ".join(f"{len(alike)} {verdict}" for verdict, alike in by_verdict(entries))
-    return f"{counted(len(entries), 'claim')}: {told}."
+    return f"{counted(len(entries), 'claim')}: {told}.{_repeated(entries)}"
+
+
+def _repeated(entries: Sequence[Entry]) -> str:
+    """Return how many came out the same on other seeds; nothing where none was repeated."""
+    found = [one.agreement for one in entries if one.agreement]
+    if not found:
+        return ""
+    told = "; ".join(f"{count} {kind}" for kind in Agreement if (count := found.count(kind)))
+    return f" {len(found)} {'was' if len(found) == 1 else 'were'} trained again with other seeds: {told}."
 
 
 def by_verdict(entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:
@@ -104,7 +128,7 @@ def _section(one: Entry, figures: str) -> list[str]:
         lines[-1] += f" {outcome.reading}"
         if one.figure:
             lines += ["", f"![{alt(study)}]({figures}/{study.name}.svg)"]
-        lines += ["", one.facts]
+        lines += ["", f"{one.facts} {one.repeated}".rstrip()]
     lines += ["", *(f"    {line}" for line in tested(study)), f"    {study.command}", ""]
     return [*lines, f"Note: {study.note}", ""] if study.note else lines
 

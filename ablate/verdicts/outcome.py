@@ -25,6 +25,14 @@ class Verdict(StrEnum):
     fails = "does not hold"
 
 
+class Agreement(StrEnum):
+    """How what came out on other seeds compares with what came out first."""
+
+    same = "the same"
+    open = "open where they differ"
+    other = "otherwise than first"
+
+
 @dataclass(frozen=True)
 class Finding:
     """One contrast of a study, in the unit of its measure."""
@@ -61,17 +69,25 @@ class Outcome:
     seconds: float = 0.0
     """In training, all runs together, whichever process had them; of a check its own time."""
 
-    def save(self, root: Path, figure: str | None = None) -> None:
-        """Write it, and its figure as SVG, under ``root``."""
-        folder = folder_of(root)
-        write_atomically(folder / f"{self.study}.json", json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+    def agreement(self, again: Outcome) -> Agreement:
+        """Return how ``again``, on other seeds, compares: within each level of the condition."""
+        second = {one.where: one.verdict for one in again.findings}
+        pairs = {(one.verdict, second.get(one.where, Verdict.inconclusive)) for one in self.findings}
+        differ = {pair for pair in pairs if pair[0] is not pair[1]}
+        if not differ:
+            return Agreement.same
+        return Agreement.open if all(Verdict.inconclusive in pair for pair in differ) else Agreement.other
+
+    def save(self, root: Path, figure: str | None = None, *, again: bool = False) -> None:
+        """Write it, and its figure as SVG, under ``root``; ``again`` beside what came out first."""
+        write_atomically(_file(root, self.study, again), json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
         if figure:
-            write_atomically(folder / f"{self.study}.svg", figure + "\n")
+            write_atomically(folder_of(root) / f"{self.study}.svg", figure + "\n")
 
     @classmethod
-    def load(cls, root: Path, study: str) -> Outcome | None:
-        """Return the last outcome of a study under ``root``; None where there is none."""
-        path = folder_of(root) / f"{study}.json"
+    def load(cls, root: Path, study: str, *, again: bool = False) -> Outcome | None:
+        """Return the last outcome of a study under ``root``, or that on other seeds; None where there is none."""
+        path = _file(root, study, again)
         if not path.is_file():
             return None
         try:
@@ -80,6 +96,10 @@ class Outcome:
             return cls(**{**content, "verdict": Verdict(content["verdict"]), "findings": findings})
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise RecordError(f"{path} cannot be read. Delete it; the study's command writes it anew.") from error
+
+
+def _file(root: Path, study: str, again: bool) -> Path:
+    return folder_of(root) / f"{study}{'.again' if again else ''}.json"
 
 
 def folder_of(root: Path) -> Path:
