@@ -145,6 +145,13 @@ def test_a_study_is_a_sweep_without_being_called_one() -> None:
     assert {"norm=none,bn", "opt.lr=0.01,0.1,1", "seed=range(0,10)", "name=studies"} <= set(command.settings)
 
 
+def test_only_what_measures_steps_to_a_target_is_calibrated_for_one() -> None:
+    assert "calibration=0" not in expanded(["study=bn_speeds_convergence"])
+    assert "calibration=0" in expanded(["study=zero_init_fails"])
+    assert "calibration=3" in expanded(["study=zero_init_fails", "calibration=3"])
+    assert "calibration=0" not in expanded(["study=zero_init_fails", "calibration=3"])
+
+
 def test_what_a_person_says_takes_the_place_of_the_study() -> None:
     own = expanded(["study=bn_speeds_convergence", "seed=range(10,20)", "trainer.max_steps=5"])
     assert own.count("seed=range(10,20)") == 1

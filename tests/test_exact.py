@@ -1,0 +1,165 @@
+"""The exact properties behind studies: what each comes to, and that it would notice a fault in what it checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from ablate_plugins import activation, check, loss, optimizer, pooling
+from ablate_plugins.exact import convolutions, gradients, layers, outputs, steps, training
+from ablate_plugins.models.pixels import FCN
+from ablate_plugins.normalization import BatchNorm
+from ablate_plugins.optimizers.adaptive import Adam
+from ablate_plugins.regularizers.penalties import L1, L2
+from torch import Tensor, nn
+
+from ablate.dataset import training_batches
+from ablate.exact import Checked
+
+CHECKS: dict[str, Callable[..., Checked]] = {}
+check.register_checks(CHECKS.__setitem__)
+FALSE = {"s_shape_explodes", "distinct_weights_cancel"}
+"""What the notes say and mathematics does not."""
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+def test_every_property_comes_out_as_mathematics_has_it(name: str) -> None:
+    assert CHECKS[name]().holds is (name not in FALSE)
+
+
+def test_differences_in_single_precision_lose_digits_by_the_step_and_not_by_the_bound() -> None:
+    coarse = gradients.central_differences(single=True)
+    assert 3e-3 < coarse.measured < 3e-2
+    assert coarse.bound == 1e-3
+    assert gradients.central_differences(h=1e-2, single=True).holds  # where rounding is a hundred times less
+
+
+def test_slopes_and_growth_are_those_that_can_be_worked_out() -> None:
+    told = layers.s_shape_explodes().reading
+    assert "0.25 (sigmoid) and 1 (tanh), so that 2 of 2" in told
+    assert layers.vanishing_gradient(depth=2).measured > 1e-3  # two layers are not enough
+    short = layers.distinct_weights_cancel(steps=1, draws=400)
+    assert short.measured == pytest.approx(1, abs=0.2)  # one matrix is as good as another
+
+
+@dataclass
+class Unbiased(BatchNorm):
+    def build(self, features: int, spatial: int) -> nn.Module:
+        layer = super().build(features, spatial)
+        layer.register_forward_hook(lambda _, x, out: out * ((len(x[0]) - 1) / len(x[0])) ** 0.5)
+        return layer
+
+
+@dataclass
+class Shrunk(FCN):
+    def build(self, *given: Any) -> nn.Module:
+        return nn.Sequential(super().build(*given), nn.AvgPool2d(3, 1))
+
+
+@dataclass
+class Decayed(Adam):
+    def build(self, params: Any) -> torch.optim.Optimizer:
+        return torch.optim.Adam(params, lr=self.lr, weight_decay=0.1)
+
+
+@dataclass
+class Hoarding(Adam):
+    def build(self, params: Any) -> torch.optim.Optimizer:
+        return torch.optim.Adam(params, lr=self.lr, amsgrad=True)
+
+
+@dataclass
+class Fast(Adam):
+    def build(self, params: Any) -> torch.optim.Optimizer:
+        return torch.optim.Adam(params, lr=4 * self.lr)
+
+
+@dataclass
+class Steep(optimizer.GD):
+    def build(self, params: Any) -> torch.optim.Optimizer:
+        return torch.optim.SGD(params, lr=1.1 * self.lr)
+
+
+@dataclass
+class Signs(activation.Step):
+    def build(self) -> nn.Module:
+        return nn.Sequential(super().build(), nn.Hardtanh(-1, 0.5))
+
+
+@dataclass
+class Bits(loss.KL):
+    def build(self, task: Any) -> Any:
+        nats = super().build(task)
+        return lambda logits, target: nats(logits, target) / 0.6931
+
+
+@dataclass
+class OverBatch(activation.Softmax):
+    def build(self) -> nn.Module:
+        return nn.Softmax(dim=0)
+
+
+@dataclass
+class WithBiases(L2):
+    bias: bool = True
+
+
+@dataclass
+class Squared(L1):
+    def penalty(self, model: nn.Module) -> Tensor | None:
+        return L2(weight=self.weight).penalty(model)
+
+
+def _with_replacement(*given: Any) -> Any:
+    batches = training_batches(*given)
+
+    class Drawn(list[Any]):
+        def set_epoch(self, epoch: int) -> None:
+            batches.set_epoch(epoch)
+            self[:] = [batch._replace(y=batch.y[torch.zeros_like(batch.y)]) for batch in batches]
+
+    return Drawn()
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "fault", "property_"),
+    [
+        (layers, "BatchNorm", Unbiased, "batch_norm_moments"),
+        (layers, "L2", WithBiases, "l2_spares_biases"),
+        (layers, "Sigmoid", activation.ReLU, "vanishing_gradient"),
+        (convolutions, "FCN", Shrunk, "fcn_restores_size"),
+        (convolutions, "MaxPool", pooling.AvgPool, "pooling_gradients"),
+        (convolutions, "AvgPool", pooling.MaxPool, "pooling_gradients"),
+        (steps, "Adam", Decayed, "adam_scale"),
+        (steps, "Adam", Fast, "adam_bound"),
+        (steps, "Adam", Hoarding, "adam_memory"),
+        (steps, "GD", Steep, "descent"),
+        (outputs, "Step", Signs, "boolean_by_table"),
+        (outputs, "KL", Bits, "cross_entropy_from_kl"),
+        (outputs, "Softmax", OverBatch, "softmax"),
+        (outputs, "Identity", activation.ReLU, "linear_collapse"),
+    ],
+)
+def test_a_fault_in_what_is_checked_is_noticed(
+    module: Any, name: str, fault: type, property_: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, name, fault)
+    assert not CHECKS[property_]().holds
+
+
+def test_a_penalty_that_is_squared_makes_no_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "L1", Squared)
+    assert not layers.l1_makes_zeros().holds
+
+
+def test_examples_that_are_drawn_twice_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablate.dataset.training_batches", _with_replacement)
+    assert not training.epoch_partition().holds
+
+
+def test_a_network_without_rates_learns_nothing_by_heart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "Adam", lambda: Adam(lr=1e-9))
+    assert not training.overfits_few().holds
