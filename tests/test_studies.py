@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +15,9 @@ from ablate.cli import settings
 from ablate.cli.main import main
 from ablate.composition import config_loader
 from ablate.errors import ConfigError
-from ablate.registry import registry
+from ablate.registry import StudyFile, registry
 from ablate.report.gallery import Entry, out_of_step, to_gallery
-from ablate.studies.arguments import arm_of, expanded, overridden, source
+from ablate.studies.arguments import arm_of, expanded, overridden, same, source
 from ablate.studies.catalogue import found, place, studies, study
 from ablate.studies.definition import Study, parse
 from ablate.sweeps.plan import make_plan
@@ -122,6 +123,18 @@ def test_studies_stand_in_the_order_of_their_source(topic: str, number: list[int
     assert place(one) == ("004", number, topic, "mine")
 
 
+def test_all_studies_stand_by_the_places_of_their_sources() -> None:
+    places = [place(one) for one in ALL]
+    assert places == sorted(places)
+
+
+def test_a_study_of_a_plugin_that_takes_the_name_of_ours_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = SimpleNamespace(studies=lambda: {"zero_init_fails": StudyFile(Path("zero_init_fails.yaml"), "theirs")})
+    monkeypatch.setattr("ablate.studies.catalogue.registry", lambda: theirs)
+    with pytest.raises(ConfigError, match="theirs brings the study zero_init_fails, and there is one of ours"):
+        found()
+
+
 @pytest.mark.parametrize("name", [one.name for one in ALL if one.exact])
 def test_every_check_that_a_study_names_is_registered(name: str) -> None:
     assert callable(registry().check(study(name).check))
@@ -143,6 +156,13 @@ def test_a_study_is_a_sweep_without_being_called_one() -> None:
     assert command.sweep
     assert "-m" in command.flags
     assert {"norm=none,bn", "opt.lr=0.01,0.1,1", "seed=range(0,10)", "name=studies"} <= set(command.settings)
+
+
+def test_only_what_measures_steps_to_a_target_is_calibrated_for_one() -> None:
+    assert "calibration=0" not in expanded(["study=bn_speeds_convergence"])
+    assert "calibration=0" in expanded(["study=zero_init_fails"])
+    assert "calibration=3" in expanded(["study=zero_init_fails", "calibration=3"])
+    assert "calibration=0" not in expanded(["study=zero_init_fails", "calibration=3"])
 
 
 def test_what_a_person_says_takes_the_place_of_the_study() -> None:
@@ -173,6 +193,14 @@ def test_an_arm_is_known_by_the_levels_that_it_has() -> None:
     assert arm_of(one, {"model": "cnn", "data.permute_pixels": "true"}) == "cnn"
     assert arm_of(one, {"model": "mlp", "pool": None}) == "mlp"
     assert arm_of(one, {"model": "lstm"}) is None
+
+
+def test_levels_are_the_same_as_text_or_as_numbers() -> None:
+    assert same("1.0", "1")
+    assert same("1e-3", "0.001")
+    assert same("relu", "relu")
+    assert not same("relu", "1")
+    assert not same("0.1", "0.10001")
 
 
 def test_runs_that_others_start_from_have_the_same_seeds() -> None:

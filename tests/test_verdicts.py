@@ -27,7 +27,7 @@ from ablate.sweep_facts import Tuned
 from ablate.sweeps.execute import sweep
 from ablate.verdicts.exact import check
 from ablate.verdicts.figure import figure
-from ablate.verdicts.judge import at_every_level, called, combined, finding, frequency, judge
+from ablate.verdicts.judge import ARMS, at_every_level, called, combined, finding, frequency, judge, plain
 from ablate.verdicts.outcome import Agreement, Finding, Outcome, Verdict, figure_of
 from ablate.verdicts.wording import expected, headline_of, reading_of, tuning
 from tests.test_studies import tree
@@ -167,6 +167,24 @@ def test_the_reading_has_the_numbers_that_the_verdict_is_by(
 ) -> None:
     one = parse("mine", tree(expect=expect, condition=None, vary={"norm": ["none", "bn"]}))
     assert told in reading_of(one, [finding(Expect(expect), contrast(*differences))], "1 point")
+
+
+def test_the_reading_has_the_first_remarks_on_every_level_and_what_no_effect_means() -> None:
+    one = parse("mine", tree())
+    here = Finding("opt.lr=0.1", Verdict.supported, "+2", notes=["A.", "B.", "C."])
+    there = Finding("opt.lr=1", Verdict.inconclusive, "+1", notes=["D."])
+    assert reading_of(one, [here, there], "1 point") == (
+        "Expected of norm=bn against norm=none: more test/acc. With opt.lr=0.1: +2; the claim is supported. A. B. "
+        "With opt.lr=1: +1; it stays open. D."
+    )
+    means = "No effect means: less than 1 point either way, by an equivalence test."
+    assert reading_of(one, [replace(there, verdict=Verdict.none)], "1 point").endswith(means)
+    assert reading_of(replace(one, expect=Expect.same), [there], "1 point").endswith(means)
+
+
+def test_the_arms_of_a_study_are_called_by_their_names_alone() -> None:
+    one = plain(Finding(f"{ARMS}=deep", Verdict.supported, f"+2 with {ARMS}=flat", notes=[f"1 with {ARMS}=deep."]))
+    assert (one.where, one.difference, one.notes) == ("deep", "+2 with flat", ["1 with deep."])
 
 
 @pytest.mark.parametrize(

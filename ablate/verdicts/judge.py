@@ -42,7 +42,7 @@ def judge(study: Study, sweep: Sweep) -> Outcome:
     findings = (
         _diverged(study, frame, factors) if study.measure == DIVERGED else _measured(study, sweep, frame, factors)
     )
-    findings = [_plain(one) for one in findings]
+    findings = [plain(one) for one in findings]
     limit = "" if study.measure == DIVERGED else margin(metric_of(sweep, study.measure, study.margin))
     verdict = combined([one.verdict for one in findings])
     records = sweep.records
@@ -193,7 +193,7 @@ def frequency(study: Study, one: Divergence) -> Finding:
     return Finding(where, verdict, frequencies(one), estimate=share, seeds=one.runs, p=one.p_holm)
 
 
-def _plain(one: Finding) -> Finding:
+def plain(one: Finding) -> Finding:
     """Return it with the study's arms called by their names alone."""
     where, difference, *notes = (text.replace(f"{ARMS}=", "") for text in (one.where, one.difference, *one.notes))
     return replace(one, where=where, difference=difference, notes=notes)

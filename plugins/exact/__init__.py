@@ -1,1 +1,4 @@
-"""The exact properties behind studies: each is computed with the real techniques and held against its formula."""
+"""The exact properties behind studies: each is computed and held against its formula.
+
+With the techniques of a run where it has them, and with torch's own layers where it has not.
+"""
