@@ -40,7 +40,7 @@ def write_events(folder: Path, summaries: Iterable[Summary | tuple[int, Summary]
         writer.flush()
     for old in folder.glob(f"events.out.tfevents.*{suffix}"):
         if old != path:
-            old.unlink()
+            old.unlink(missing_ok=True)  # another process may have done so
 
 
 def scalar(tag: str, value: float) -> Summary:

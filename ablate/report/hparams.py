@@ -38,6 +38,11 @@ def write_hparams(records: Sequence[Record], factors: Sequence[str] = ()) -> Non
         _write(record, called.own[record.facts.arm_hash], domains)
 
 
+def lacks_hparams(record: Record) -> bool:
+    """Return whether nothing was written for ``record`` so far."""
+    return next(record.folder.glob(f"events.out.tfevents.*{_SUFFIX}"), None) is None
+
+
 def hparam_columns(records: Sequence[Record], factors: Sequence[str] = ()) -> list[str]:
     """Return the settings to show: the given factors, what differs between the records that have it, the seed."""
     keys = dict.fromkeys(key for record in records for key in record.facts.settings)

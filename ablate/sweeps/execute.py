@@ -20,7 +20,7 @@ from ablate.errors import ConfigError
 from ablate.facts import FAILURES
 from ablate.record import find
 from ablate.registry import registry
-from ablate.report.hparams import write_hparams
+from ablate.report.hparams import lacks_hparams, write_hparams
 from ablate.report.preview import print_preview
 from ablate.report.progress import Progress
 from ablate.report.terminal import announce, introduce
@@ -78,16 +78,17 @@ def execute(plan: Plan, engine: Engine, stop: Stop | None = None) -> Sweep:
     rounds = Rounds(plan)
     check_writable(plan.folder)
     introduce((*plan.warnings, *plan.replaced), plan.arrangement.notes, (*plan.data, *plan.changes))
+    trained = False
     try:
         with signals_request(signals):
             for each in rounds:
                 _tell_watchers(rounds, in_training=True)
-                _train(each, rounds, engine, signals)
+                trained = _train(each, rounds, engine, signals) or trained
                 if signals.requested:
                     break
     finally:
         _tell_watchers(rounds, in_training=False)
-    results = finish(rounds)
+    results = finish(rounds, trained=trained)
     if stop is None and signals.by_signal:
         raise KeyboardInterrupt
     return results
@@ -112,8 +113,11 @@ def _leave_others(facts: SweepFacts, folder: Path) -> None:
         facts.pid, facts.host = there.pid, there.host
 
 
-def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> None:
-    """Train what is missing of a round; what other processes are training is waited for at the end."""
+def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> bool:
+    """Train what is missing of a round, and return whether anything was.
+
+    What other processes are training is waited for at the end.
+    """
     settings = rounds.plan.settings
     missing = each.missing(settings.retry)
     failed = 0 if missing else sum(run.record().status in FAILURES for run in each.runs)
@@ -138,18 +142,22 @@ def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> None:
             engine.train(missing, watch, stop)
         if (left := unfinished(missing, watch.left_out)) and not stop.requested:
             engine.train([dataclasses.replace(run, again=False) for run in left], watch, stop, wait=True)
+    return bool(missing)
 
 
-def finish(rounds: Rounds) -> Sweep:
-    """Return the results, once they are on disk and TensorBoard's HPARAMS tab knows of all runs in the folder."""
+def finish(rounds: Rounds, *, trained: bool) -> Sweep:
+    """Return the results, once they are on disk and TensorBoard's HPARAMS tab knows of all runs in the folder.
+
+    Where nothing was ``trained`` it does so already, as a rule: in a folder of thousands of runs that takes seconds.
+    """
     results = rounds.results()
     if results.factors:
         _leave_others(results.facts, results.folder)
         results.facts.target_used = dataclasses.asdict(results.target())
         results.facts.save(results.folder)
-    records, _ = find(results.folder)
     config = rounds.plan.arms[0].config
-    if "tensorboard" in config.logger:
+    if "tensorboard" in config.logger and (trained or any(map(lacks_hparams, results.records))):
+        records, _ = find(results.folder)
         write_hparams(records, results.factors)
     if results.factors and set(config.logger) & set(TRACKERS) and any(record.is_done for record in results.records):
         _send(results, config)
