@@ -44,7 +44,7 @@ def option(one: Mapping[str, Any]) -> str:
         f"| `{each['key']}` | {default(each)} | {' '.join(f'`{c}`' for c in each['choices'] or [each['type']])} |"
         for each in one["parameters"]
     ]
-    table = ["| parameter | default | |\n|---|---|---|\n" + "\n".join(rows)] if rows else []
+    table = ["| parameter | default | values |\n|---|---|---|\n" + "\n".join(rows)] if rows else []
     return "\n\n".join([f"## {one['kind']}={one['name']}", text(one["doc"]), *table])
 
 
