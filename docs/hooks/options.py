@@ -65,5 +65,5 @@ def command_line() -> str:
     told = io.StringIO()
     with contextlib.redirect_stdout(told):
         catalogue.help()
-    lines = [line.rstrip() for line in told.getvalue().splitlines()]
-    return "# Command line\n\n" + "\n".join(f"    {line}".rstrip() for line in lines) + "\n"
+    shown = "".join(f"    {line}".rstrip() + "\n" for line in told.getvalue().splitlines())
+    return f"---\nsearch: {{boost: 0.5}}\n---\n\n# Command line\n\n{shown}"
