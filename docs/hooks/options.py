@@ -17,6 +17,7 @@ from mkdocs.structure.files import File, Files
 
 from ablate.cli import catalogue
 from ablate.cli.catalogue_data import document
+from ablate.discovery import BUILTIN
 from ablate.techniques import KINDS
 
 _CODE = re.compile(r"(``.*?``|`[^`]*`)", re.DOTALL)
@@ -32,10 +33,15 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def page(kind: Mapping[str, Any]) -> str:
-    """Return the page of a kind."""
+    """Return the page of a kind, with the options that ship."""
     name, doc = kind["kind"], inspect.getdoc(KINDS[kind["kind"]]) or ""
     head = [f"# {name}", text(doc), f"Where nothing is said, `{name}={kind['default']}`."]
-    return "\n\n".join([*head, *map(option, [{**one, "kind": name} for one in kind["options"]])]) + "\n"
+    return (
+        "\n\n".join(
+            [*head, *map(option, [{**one, "kind": name} for one in kind["options"] if one["distribution"] == BUILTIN])]
+        )
+        + "\n"
+    )
 
 
 def option(one: Mapping[str, Any]) -> str:
