@@ -36,12 +36,8 @@ def page(kind: Mapping[str, Any]) -> str:
     """Return the page of a kind, with the options that ship."""
     name, doc = kind["kind"], inspect.getdoc(KINDS[kind["kind"]]) or ""
     head = [f"# {name}", text(doc), f"Where nothing is said, `{name}={kind['default']}`."]
-    return (
-        "\n\n".join(
-            [*head, *map(option, [{**one, "kind": name} for one in kind["options"] if one["distribution"] == BUILTIN])]
-        )
-        + "\n"
-    )
+    ours = [{**one, "kind": name} for one in kind["options"] if one["distribution"] == BUILTIN]
+    return "\n\n".join([*head, *map(option, ours)]) + "\n"
 
 
 def option(one: Mapping[str, Any]) -> str:
