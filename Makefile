@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 SWEEP ?= norm=bn,none opt=sgd,adam
 ARGS ?=
+SITE ?= site
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -12,7 +13,7 @@ EXTRAS := tests/third_party/ablate-extras
 WRAPPERS := tests/third_party/ablate-pytorch-optimizer tests/third_party/ablate-timm
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep test ray lint bench alarms constraints clean
+.PHONY: help sweep test ray lint docs bench alarms constraints clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 14
@@ -32,6 +33,10 @@ lint: $(VENV)/.installed ## check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.installed-docs ## build the site of docs/ into site/; what is not right there, a dead link for one, fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --site-dir $(SITE)
+	@echo "To read it: python3 -m http.server --directory $(SITE)"
+
 bench: $(VENV)/.installed ## measure speed and memory, and write docs/performance.md; ARGS="--quick" to try it
 	$(BIN)/python -m benchmarks.performance $(ARGS)
 
@@ -42,14 +47,14 @@ constraints: ## renew constraints.txt: the newest versions that pyproject.toml a
 	scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	grep '^torch==' constraints.txt > "$$scratch/torch.txt" && \
 	$(PYTHON) -m venv "$$scratch/venv" && \
-	"$$scratch/venv/bin/pip" install --quiet --editable '.[dev,hub,launchers,ray]' --constraint "$$scratch/torch.txt" && \
+	"$$scratch/venv/bin/pip" install --quiet --editable '.[dev,docs,hub,launchers,ray]' --constraint "$$scratch/torch.txt" && \
 	"$$scratch/venv/bin/pip" install --quiet --no-deps pytorch_optimizer timm torchvision==0.28.0 && \
 	"$$scratch/venv/bin/pip" freeze --exclude-editable | sed 's/+cpu$$//' > "$$scratch/pins.txt" && \
 	{ grep '^#' constraints.txt; cat "$$scratch/pins.txt"; } > "$$scratch/new.txt" && \
 	cp "$$scratch/new.txt" constraints.txt
 
 clean: ## remove the environment, builds and caches; outputs/ stays
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv build dist site *.egg-info
 	for folder in $(EXTRAS) $(WRAPPERS); do rm -rf $$folder/build $$folder/*.egg-info; done
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find ablate plugins conf tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
@@ -64,6 +69,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-launchers: $(VENV)/.installed
 	@$(PIP) --editable '.[dev,hub,launchers]' --constraint constraints.txt
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@$(PIP) --editable '.[dev,docs]' --constraint constraints.txt
 	@touch $@
 
 $(VENV)/.installed-ray: $(VENV)/.installed

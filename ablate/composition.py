@@ -66,8 +66,7 @@ def config_loader() -> Iterator[ConfigLoader]:
 def compose(arguments: Sequence[str] = ()) -> Config:
     """Return the configuration of one run, from overrides as on the command line.
 
-    >>> compose(["norm=bn", "opt.lr=0.01"]).norm
-    BatchNorm(eps=1e-05, momentum=0.1)
+    ``compose(["norm=bn", "opt.lr=0.01"])`` is that of ``python -m ablate norm=bn opt.lr=0.01``.
 
     Raises ``ConfigError``, naming the valid choices, for anything unknown or out of range.
     """

@@ -50,7 +50,7 @@ class Sweep:
     """The runs of a sweep, in its order: arms first, then seeds.
 
     ``factors`` are the swept settings (the seed left out); ``target`` is the value of the validation metric
-    for "steps to target", ``reached`` or ``auto``: see :func:`ablate.analysis.target.target`. With ``cost`` the report
+    for "steps to target", ``reached`` or ``auto``: see ``ablate.analysis.target``. With ``cost`` the report
     shows what the arms cost.
     """
 

@@ -151,7 +151,7 @@ def test_help_shows_every_kind_option_and_setting(capsys: pytest.CaptureFixture[
         (line,) = [line for line in out.splitlines() if line.split()[:1] == [kind]]
         assert all(name in out for name in registry().options(kind))
         assert len(line) <= 100
-    for setting in ("seed", "output_dir", "target", "max_epochs=20", "accelerator=auto"):
+    for setting in ("seed", "output_dir", "target", "max_epochs=20", "accelerator=auto", "[conv1,layer1]"):
         assert setting in out
     assert "relu*" in out
 

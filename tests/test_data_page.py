@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 
 from tests.helpers import python
+from tests.pages import DOCS, commands, snippets
 
-PAGE = (Path(__file__).parent.parent / "docs" / "data.md").read_text(encoding="utf-8")
-FILES, MODULE = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-LINES = re.findall(r"^    (python -m ablate .*)$", PAGE, re.MULTILINE)
-COMMANDS = [shlex.split(line, comments=True)[3:] for line in LINES]
+PAGE = (DOCS / "data.md").read_text(encoding="utf-8")
+FILES, MODULE = snippets(PAGE)
+COMMANDS = commands(PAGE)
 READ = ("flowers.csv", "photos", "digits.npz", "ours.py")
 
 

@@ -1,18 +1,19 @@
-"""The plugin guide: every snippet in it works, every kind is in it."""
+"""The plugin guide, and the question of a new technique: every snippet works, every kind is in the guide."""
 
 from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 import pytest
 
 from ablate.techniques import KINDS
 from tests.helpers import python
+from tests.pages import DOCS, snippets
 
-GUIDE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"^```python\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
+GUIDE = (DOCS / "plugins.md").read_text(encoding="utf-8")
+QUESTION = (DOCS / "questions" / "new_technique.md").read_text(encoding="utf-8")
+SNIPPETS = [*snippets(GUIDE), *snippets(QUESTION)]
 NAMES = re.compile(r'register\("(\w+)", (\w+)')
 NEEDS = {"pool": ["model=cnn"], "loss": ["data=diabetes"], "norm": ["model=cnn"]}
 """What an option of a kind has to stand beside in a run."""

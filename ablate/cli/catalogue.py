@@ -63,7 +63,7 @@ def help(arguments: Sequence[str] = ()) -> None:
     out.print("[bold]Settings[/]")
     settings = Table.grid(padding=(0, 3))
     for name, default, words in _plain_settings():
-        settings.add_row(f"  [cyan]{name}[/]", escape(default), words)
+        settings.add_row(f"  [cyan]{name}[/]", escape(default), escape(words))
     out.print(settings)
     trainer = "  ".join(f"{f.name}={_default_text(f)}" for f in dataclasses.fields(TrainerConfig))
     out.print("\n[bold]Trainer[/] (trainer.max_epochs=5, …)")

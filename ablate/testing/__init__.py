@@ -8,7 +8,7 @@ Every kind makes promises to models, runs and tables: its contracts. An author's
 
 ``pytest --pyargs ablate.testing`` checks whatever is installed beside lightning-ablate. In a notebook,
 ``check(Snake)`` raises ``ContractError`` at the first broken promise. ``contracts("act")`` lists what an activation
-promises. A technique that breaks a promise by its nature says so itself, with the reason::
+promises. A technique that breaks a promise by its nature says so itself, with the reason:
 
     def waives(self):
         return {"has_the_right_gradient": "the gradient is a surrogate"}
