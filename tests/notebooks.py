@@ -61,7 +61,8 @@ def plain(notebook: NotebookNode) -> NotebookNode:
         cell.metadata = nbformat.from_dict({})
         cell.execution_count = number + 1
         for output in cell.outputs:
-            output.metadata = nbformat.from_dict({}) if "metadata" in output else output.get("metadata")
+            if "metadata" in output:
+                output.metadata = nbformat.from_dict({})
     return notebook
 
 
