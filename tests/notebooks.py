@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import nbformat
@@ -24,15 +23,15 @@ _HOMES = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTI
 
 def execute(
     path: Path, folder: Path, questions: Mapping[str, str] | None = None
-) -> tuple[NotebookNode, dict[str, Any]]:
+) -> tuple[NotebookNode, dict[str, bool]]:
     """Return the notebook as it comes out when it is executed in ``folder``, and the answers to ``questions``.
 
-    A question is an expression that is evaluated in the notebook's own process after its last cell. Raises
+    A question is an expression that is true or not in the notebook's own process after its last cell. Raises
     ``CellExecutionError`` where a cell does. History and connections of the kernel are kept in ``folder`` as well.
     """
     notebook = nbformat.read(path, as_version=4)
-    asked = ", ".join(f"{name!r}: {expression}" for name, expression in (questions or {}).items())
-    last = nbformat.v4.new_code_cell(f"import json; print(json.dumps({{{asked}}}, default=float))")
+    asked = ", ".join(f"{name!r}: bool({expression})" for name, expression in (questions or {}).items())
+    last = nbformat.v4.new_code_cell(f"import json; print(json.dumps({{{asked}}}))")
     notebook.cells.append(last)
     homes = dict.fromkeys(_HOMES, str(folder / ".jupyter"))
     with mock.patch.dict(os.environ, homes):
