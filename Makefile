@@ -13,7 +13,7 @@ EXTRAS := tests/third_party/ablate-extras
 WRAPPERS := tests/third_party/ablate-pytorch-optimizer tests/third_party/ablate-timm
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep test ray lint docs bench alarms constraints clean
+.PHONY: help sweep test ray lint docs bench alarms notebooks constraints clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 14
@@ -42,6 +42,9 @@ bench: $(VENV)/.installed ## measure speed and memory, and write docs/performanc
 
 alarms: $(VENV)/.installed ## count how often the statistics call an effect where there is none
 	$(BIN)/python benchmarks/false_alarms.py $(ARGS)
+
+notebooks: $(VENV)/.installed ## execute the tutorials and write them with their outputs; ARGS="batch_normalisation" for one
+	$(BIN)/python -m tests.notebooks $(ARGS)
 
 constraints: ## renew constraints.txt: the newest versions that pyproject.toml allows, torch aside
 	scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \

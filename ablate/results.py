@@ -15,7 +15,7 @@ import pandas as pd
 
 from ablate import analysis
 from ablate.analysis.convergence import Convergence, convergence
-from ablate.analysis.measure import as_metric, known
+from ablate.analysis.measure import Metric, as_metric, known
 from ablate.analysis.naming import Names, names
 from ablate.analysis.table import is_absent, label
 from ablate.analysis.target import Target
@@ -32,7 +32,7 @@ from ablate.sweep_facts import SweepFacts
 from ablate.sweep_settings import Design
 
 if TYPE_CHECKING:
-    from ablate.analysis import Effects, Interaction, Metric
+    from ablate.analysis import Effects, Interaction
     from ablate.figures.chart import Chart
 
 PLOTS = ("curves", "effects", "interactions")
@@ -163,7 +163,7 @@ class Sweep:
         also where no run got there, which is to be said.
         """
         frame = self.frame() if frame is None else frame
-        best = replace(known(self.metric, self.higher_is_better), column="best", label=f"best {self.metric}")
+        best = self._measure("best")
         test = known(f"test/{self.metric.rpartition('/')[2]}", self.higher_is_better)
         wanted = [as_metric("steps_to_target"), best, as_metric("area"), test]
         measured = [one for one in wanted if _measured(frame, one.column)]
@@ -171,15 +171,23 @@ class Sweep:
             return [wanted[0], *measured]
         return measured
 
-    def effects(self, metrics: Sequence[Metric | str] | None = None, **options: Any) -> Effects:
-        """Return what each factor does to each metric, with intervals; ``options`` are those of
-        ``ablate.analysis.effects``: ``by="act"``, ``pairs="all"``, ``baseline={"norm": "bn"}``. Levels are compared
-        with the one that means "without", ``none``, where a factor has one, and else with the first; one factor at a
-        time, with that of the baseline they were varied from. Of a path only its end is compared with its start.
+    def _measure(self, metric: Metric | str) -> Metric:
+        """Return what a column of ``frame()`` measures: ``best`` and ``final`` are of what the runs are judged by."""
+        if metric not in ("best", "final"):
+            return as_metric(metric)
+        return replace(known(self.metric, self.higher_is_better), column=metric, label=f"{metric} {self.metric}")
+
+    def effects(self, metrics: Metric | str | Sequence[Metric | str] | None = None, **options: Any) -> Effects:
+        """Return what each factor does to each metric, with intervals. ``metrics`` are columns of ``frame()``, by
+        default those of ``metrics()``; ``options`` are those of ``ablate.analysis.effects``: ``by="act"``,
+        ``pairs="all"``, ``baseline={"norm": "bn"}``. Levels are compared with the one that means "without", ``none``,
+        where a factor has one, and else with the first; one factor at a time, with that of the baseline they were
+        varied from. Of a path only its end is compared with its start.
         """
         self._check_factors(1)
         frame = self.frame()
-        chosen = self.metrics(frame) if metrics is None else metrics
+        named = [metrics] if isinstance(metrics, Metric | str) else metrics
+        chosen = self.metrics(frame) if named is None else [self._measure(one) for one in named]
         if self.facts.design == Design.path.name:
             return self._of_path(frame, chosen, options)
         ours: dict[str, Any] = {"inestimable": self.facts.inestimable, "baseline": self._baseline(frame)}
@@ -210,7 +218,7 @@ class Sweep:
         off = {factor: without(frame[factor]) for factor in self.factors}
         return {factor: level for factor, level in off.items() if level is not None}
 
-    def interactions(self, metrics: Sequence[Metric | str] | None = None) -> tuple[Interaction, ...]:
+    def interactions(self, metrics: Metric | str | Sequence[Metric | str] | None = None) -> tuple[Interaction, ...]:
         """Return whether the effect of each factor depends on each other one."""
         return self.effects(metrics).interactions
 
@@ -241,7 +249,8 @@ class Sweep:
         from ablate.figures.interactions import interactions
 
         frame = self.frame()
-        of = as_metric(metric) if metric else next(one for one in self.metrics(frame) if _measured(frame, one.column))
+        measured = (one for one in self.metrics(frame) if _measured(frame, one.column))
+        of = self._measure(metric) if metric else next(measured)
         return interactions(analysis.cells(frame, self.factors, of), of)
 
     def _check_factors(self, least: int) -> None:

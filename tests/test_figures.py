@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ablate.figures.effects import better
 from ablate.figures.effects import effects as forest
 from ablate.figures.interactions import MOST, interactions
 from ablate.figures.palette import look
+from ablate.report.effects import difference
 from tests.recorded import recorded
 
 TWO = {"norm": ["bn", "none"], "act": ["relu", "sigmoid"]}
@@ -149,6 +151,34 @@ def test_a_sweep_in_a_notebook_is_a_small_table_of_arms_that_escapes_what_users_
     assert "<script>" not in table
     assert "a&amp;b: 12 runs, 2 arms" in table
     assert table.count("<tr") == 3
+
+
+def test_effects_in_a_notebook_are_a_small_table_with_the_words_of_the_terminal(tmp_path: Path) -> None:
+    found = recorded(tmp_path, {"norm": ["none", "<script>"], "act": ["relu", "sigmoid"]}).effects(["area"])
+    shown = found._repr_html_()
+    assert shown.count("<tr") == 3
+    assert "norm=&lt;script&gt; against norm=none" in shown
+    assert "<script>" not in shown
+    for contrast in found.contrasts:
+        assert difference(contrast.test).replace("\\[", "[") in shown
+        assert f"<td>{contrast.test.verdict}</td>" in shown
+    for interaction in found.interactions:
+        assert (html.escape(interaction.reading()) in shown) == interaction.test.verdict.effect
+    assert html.escape(found.notes[0]) in shown
+    assert repr(found) == "Effects(2 contrasts, 1 interactions; see sentences(), frame())"
+
+
+def test_a_sweep_compares_and_draws_its_arms_by_any_column_that_says_which_way_is_better(tmp_path: Path) -> None:
+    sweep = recorded(tmp_path, TWO)
+    for name in ("best", "final", "area", "steps_to_target"):
+        assert {one.metric.column for one in sweep.effects(name).contrasts} == {name}
+        assert sweep.effects([name]) == sweep.effects(name)
+        assert sweep.plot("interactions", name).axes
+    best = sweep.effects("best").contrasts[0].metric
+    assert (best.name, best.higher_is_better) == ("best val/acc", True)
+    assert sweep.effects("best").contrasts[0] == next(
+        one for one in sweep.effects(["best", "area"]).contrasts if one.metric.column == "best"
+    )
 
 
 def test_effects_of_a_sweep_are_those_of_the_analysis(tmp_path: Path) -> None:

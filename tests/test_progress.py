@@ -13,7 +13,7 @@ import ablate
 from ablate.engines.planned import PlannedRun
 from ablate.report import progress
 from ablate.report.progress import BestArm, Progress, remaining
-from ablate.report.style import clock_text
+from ablate.report.style import clock_text, console
 from ablate.stop import Stop
 from tests.helpers import short
 
@@ -33,6 +33,15 @@ def test_the_time_to_go_is_that_of_the_runs_so_far_shared_by_the_workers(
     durations: list[float], ages: list[float], waiting: int, workers: int, expected: float | None
 ) -> None:
     assert remaining(durations, ages, waiting, workers) == expected
+
+
+def test_a_notebook_gets_lines_of_text_and_no_display_for_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    console().print("[green]finished[/]")
+    assert capsys.readouterr().out == "finished\n"
+    assert console().width == 100
 
 
 def test_times_are_told_as_by_a_clock() -> None:

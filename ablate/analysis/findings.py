@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,7 +12,7 @@ from ablate.analysis.divergence import Divergence
 from ablate.analysis.interactions import Interaction
 from ablate.analysis.table import label
 from ablate.analysis.variance import Share
-from ablate.analysis.wording import listed, setting
+from ablate.analysis.wording import between, estimate, listed, setting, verdict
 
 NAMED = 4
 """How many of the effects that are refused for one reason its sentence names."""
@@ -33,7 +34,7 @@ class Refusal:
         return f"Not estimated: {listed(named)}: {self.why}."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Effects:
     """Everything that ``effects`` found, in the order of metrics and factors."""
 
@@ -87,3 +88,21 @@ class Effects:
                 for one in self.contrasts
             ]
         )
+
+    def __repr__(self) -> str:
+        return (
+            f"Effects({len(self.contrasts)} contrasts, {len(self.interactions)} interactions; see sentences(), frame())"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the contrasts as a small table, for notebooks, and below it what interacts."""
+        rows = [
+            (one.name, one.metric.name, estimate(one.test) + between(one.test), verdict(one.test))
+            for one in self.contrasts
+        ]
+        table = pd.DataFrame(rows, columns=["effect", "on", "difference", "verdict"])
+        called = [f"{one.reading()} ({one.metric.name})." for one in self.interactions if one.test.verdict.effect]
+        told = "".join(
+            f"<p>{html.escape(text)}</p>" for text in [*called, *(one.sentence() for one in self.refused), *self.notes]
+        )
+        return table.to_html(index=False, border=0) + told

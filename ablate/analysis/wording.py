@@ -38,6 +38,12 @@ def difference(one: Estimate) -> str:
     return f"{number(metric, one.estimate)}{_UNIT.get(metric.scale, '')} of {metric.name}{between(one)}"
 
 
+def estimate(one: Estimate) -> str:
+    """Return the estimate in its unit: ``0.52×`` or, in points, ``+1.3 pt``."""
+    unit = {Scale.ratio: "×", Scale.points: " pt"}.get(one.metric.scale, "")
+    return f"{number(one.metric, one.estimate)}{unit}"
+
+
 def between(one: Estimate) -> str:
     """Return the interval with a space before it, or nothing."""
     if one.low is None or one.high is None:

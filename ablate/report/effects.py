@@ -13,7 +13,7 @@ from ablate.analysis.evidence import Estimate, Paired
 from ablate.analysis.reach import too_few
 from ablate.analysis.table import label
 from ablate.analysis.variance import OVERLAP, overlapping
-from ablate.analysis.wording import between, listed, number, setting
+from ablate.analysis.wording import between, estimate, listed, setting
 from ablate.analysis.wording import verdict as verdict_label
 
 _STYLES = {
@@ -95,9 +95,7 @@ def contrasts_table(contrasts: Sequence[Contrast]) -> Table:
 
 def difference(test: Estimate) -> str:
     """Return ``0.52× [0.45, 0.62]`` or, in points, ``+1.3 pt [+0.4, +2.2]``."""
-    text = number(test.metric, test.estimate)
-    unit = {"ratio": "×", "points": " pt"}.get(str(test.metric.scale), "")
-    return escape(f"{text}{unit}{between(test)}")
+    return escape(f"{estimate(test)}{between(test)}")
 
 
 def verdict(test: Paired) -> str:

@@ -62,7 +62,7 @@ class Progress:
         self._outcomes: Counter[Status] = Counter()
         self._workers = 1
         self._console = console()
-        terminal = self._console.is_terminal and not (self._console.is_jupyter or self._console.is_dumb_terminal)
+        terminal = self._console.is_terminal and not self._console.is_dumb_terminal
         self._live: Live | None = None
         if live and terminal and missing and not quiet:
             self._live = Live(self, console=self._console, transient=True, refresh_per_second=4)

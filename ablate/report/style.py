@@ -22,9 +22,12 @@ class _Console(Console):
 
 
 def console() -> Console:
-    """Return a console on standard output: at most 100 columns, colours only in a terminal."""
-    plain = _Console(highlight=False)
-    return plain if plain.is_terminal and plain.width <= WIDTH else _Console(highlight=False, width=WIDTH)
+    """Return a console on standard output: at most 100 columns, colours only in a terminal; in a notebook, lines of
+    one text, where rich would make a display of its own of each.
+    """
+    plain = _Console(highlight=False, force_jupyter=False)
+    narrow = plain.is_terminal and plain.width <= WIDTH
+    return plain if narrow else _Console(highlight=False, force_jupyter=False, width=WIDTH)
 
 
 def level_text(level: object) -> str:
