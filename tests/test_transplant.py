@@ -328,6 +328,140 @@ def test_a_technique_without_a_place_is_refused(chosen: dict[str, Any], reason: 
         transplant(nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), kit(**chosen), classes(1, 4, 4))
 
 
+class Encoder(nn.Module):
+    """Tokens, (B, 1, T, 8), through torch's own encoder, whose layers compute fused where nothing learns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, activation=nn.ReLU(), batch_first=True)
+        self.encoder, self.head = nn.TransformerEncoder(layer, 2), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.encoder(x.squeeze(1)).mean(1))
+        return out
+
+
+@pytest.mark.parametrize("chosen", [{"act": "mish"}, {"norm": "gn"}], ids=["act", "norm"])
+def test_an_encoder_of_torch_evaluates_with_what_took_its_places(chosen: dict[str, Any]) -> None:
+    net, x = Encoder(), torch.randn(2, 1, 5, 8)
+    transplant(net, kit(**chosen), classes(1, 5, 8))
+    with torch.no_grad():
+        fused = net.eval()(x)
+    torch.testing.assert_close(fused, net(x), atol=1e-6, rtol=1e-6)  # with gradients nothing is fused
+
+
+def test_a_layer_of_weights_that_is_called_after_a_norm_is_none() -> None:
+    class NormedLinear(nn.Module):
+        def __init__(self, features: int) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(features, features))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.normalize(x) @ F.normalize(self.weight)
+
+    class ConditionalNorm(nn.Module):
+        def forward(self, x: Tensor, by: Tensor) -> Tensor:
+            return x / by
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.scale, self.norm = nn.Linear(4, 4), ConditionalNorm(), nn.BatchNorm1d(4)
+            self.two, self.out = NormedLinear(4), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.out(self.two(self.norm(self.scale(self.one(x), x.norm()))))
+            return out
+
+    assert paths(transplant(Net(), kit(norm="ln"), classes(4)), "norm") == ["norm"]
+
+
+def test_a_dropout_within_an_activation_stays_where_dropouts_are_kept() -> None:
+    class Dropping(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act: nn.Module = nn.ReLU()
+            self.drop = nn.Dropout(0.5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.drop(self.act(x))
+            return out
+
+    net = nn.Sequential(nn.Linear(4, 6), Dropping(), nn.Linear(6, 3))
+    assert paths(transplant(net, kit(act="mish"), classes(4)), "act") == ["1.act"]
+    assert isinstance(net[1].drop, nn.Dropout)
+
+
+def test_lazy_layers_are_made_before_anything_takes_a_place() -> None:
+    net = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.ReLU(), nn.Flatten(), nn.LazyLinear(5))
+    found = transplant(net, kit(norm="gn", init="he"), SPEC)
+    assert [(row.kind, row.path) for row in found.rows] == [("norm", "1"), ("init", "0"), ("init", "4")]
+    assert net[1].weight.shape == (4,)
+    assert net[4].weight.shape == (5, 400)
+
+
+class Beside(nn.Module):
+    """Keeps its layers in a list beside the names that they are registered under."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.ReLU()
+        self.parts = [nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 3)]
+        for number, part in enumerate(self.parts):
+            self.add_module(f"part{number}", part)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        for part in self.parts:
+            x = part(x)
+        return x
+
+
+class Reaching(nn.Module):
+    """Reaches into its normalisation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.out = nn.BatchNorm1d(4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.out(self.norm(x) * self.norm.running_var)
+        return out
+
+
+class Volumes(nn.Module):
+    """Makes volumes, (B, 1, D, H, W), of images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.out = nn.BatchNorm3d(1), nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.out(self.norm(x[:, None]).flatten(1))
+        return out
+
+
+@pytest.mark.parametrize(
+    ("net", "chosen", "spec", "reason"),
+    [
+        (Beside(), {"act": "mish"}, classes(4), r"calls its ReLU part1 even where that was replaced.* act=keep leaves"),
+        (
+            Reaching(),
+            {"norm": "ln"},
+            classes(4),
+            r"does not fit into the network \(AttributeError: .*: norm=keep leaves",
+        ),
+        (Volumes(), {"norm": "bn"}, classes(1, 4, 4), "no option stands for a BatchNorm3d over 3 dims: norm=keep"),
+    ],
+    ids=["beside", "reaching", "volumes"],
+)
+def test_what_a_network_does_not_let_be_replaced_is_refused(
+    net: nn.Module, chosen: dict[str, Any], spec: DataSpec, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        transplant(net, kit(**chosen), spec)
+
+
 def test_a_normalisation_of_weights_needs_no_place() -> None:
     assert transplant(nn.Linear(4, 3), kit(norm="weight"), classes(4)).rows == []
 

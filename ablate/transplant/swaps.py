@@ -43,6 +43,8 @@ def norm(old: nn.Module, call: Call | None, technique: Norm) -> nn.Module:
     """Return what normalises like ``technique`` in the place of ``old``; raise ``ValueError`` where that cannot be."""
     features = _features(old, call)
     last, spatial = _layout(old, call, features)
+    if spatial > 2 and not last:
+        raise ValueError(f"no option stands for a {type(old).__name__} over {spatial} dims: norm=keep leaves it")
     made = technique.build(features, 0 if last else spatial)
     _carry(old, made)
     new = EachPosition(made) if last and spatial else made
