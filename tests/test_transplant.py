@@ -444,12 +444,12 @@ class Volumes(nn.Module):
 @pytest.mark.parametrize(
     ("net", "chosen", "spec", "reason"),
     [
-        (Beside(), {"act": "mish"}, classes(4), r"calls its ReLU part1 even where that was replaced.* act=keep leaves"),
+        (Beside(), {"act": "mish"}, classes(4), r"calls its ReLU part1 even where that was replaced.* act=keep"),
         (
             Reaching(),
             {"norm": "ln"},
             classes(4),
-            r"does not fit into the network \(AttributeError: .*: norm=keep leaves",
+            r"does not fit into the network \(AttributeError: .*: norm=keep",
         ),
         (Volumes(), {"norm": "bn"}, classes(1, 4, 4), "no option stands for a BatchNorm3d over 3 dims: norm=keep"),
     ],

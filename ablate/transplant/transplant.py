@@ -22,7 +22,7 @@ def transplant(model: nn.Module, kit: Kit, spec: DataSpec) -> Replacements:
 
     A technique that ``keeps`` leaves alone what is there. What takes a module's place has its name and keeps its
     shape, and takes over its parameters where they mean the same; one module in several places stays one. ``model``
-    is called on random examples of ``spec``, before and after. The initialiser is told of here, but the caller calls it.
+    is called on random examples of ``spec``, before and after. The initialiser is told of, but the caller calls it.
 
     Raises ``ValueError`` where the network has nothing that a technique could take the place of, where the technique
     does not fit there or the network goes on with what it had, and where it does not predict what ``spec`` asks for.
