@@ -7,7 +7,6 @@ the input (Howard & Ruder 2018, arXiv:1801.06146; layer by layer as in Clark et 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os.path import commonprefix
 
 from torch import nn
 from torch.optim import LBFGS, Optimizer
@@ -23,7 +22,9 @@ def distances(model: nn.Module) -> dict[str, int]:
     before it; parameters of the network itself belong to the first.
     """
     parameters = dict(model.named_parameters())
-    around = len(commonprefix([name.split(".")[:-1] for name in parameters]))
+    modules = [name.split(".")[:-1] for name in parameters]
+    columns = enumerate(zip(*modules, strict=False))
+    around = next((i for i, column in columns if len(set(column)) > 1), min(map(len, modules), default=0))
     names: dict[str, list[str]] = {}
     for name in parameters:
         names.setdefault(_level(name.split(".")[around:-1]), []).append(name)
@@ -53,9 +54,7 @@ def decay_rates(optimizer: Optimizer, model: nn.Module, decay: float) -> None:
     away = distances(model)
     distance = {parameter: away[name] for name, parameter in model.named_parameters()}
     if not any(distance[parameter] for group in optimizer.param_groups for parameter in group["params"]):
-        raise ConfigError(
-            f"layer_decay={decay} would change nothing: all that is trained is in the last level. Drop it."
-        )
+        raise ConfigError(f"layer_decay={decay} would change nothing: all that is trained is in the last level.")
     if isinstance(optimizer, LBFGS) or not all("lr" in group for group in optimizer.param_groups):
         raise ConfigError(
             f"layer_decay={decay}: {type(optimizer).__name__} has one rate for all weights. Take opt=adamw."
