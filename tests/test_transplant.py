@@ -363,17 +363,52 @@ def test_a_layer_of_weights_that_is_called_after_a_norm_is_none() -> None:
         def forward(self, x: Tensor, by: Tensor) -> Tensor:
             return x / by
 
+    class VectorNorm(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.norm(dim=1, keepdim=True)
+
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
+            self.length = VectorNorm()
             self.one, self.scale, self.norm = nn.Linear(4, 4), ConditionalNorm(), nn.BatchNorm1d(4)
             self.two, self.out = NormedLinear(4), nn.Linear(4, 3)
 
         def forward(self, x: Tensor) -> Tensor:
-            out: Tensor = self.out(self.two(self.norm(self.scale(self.one(x), x.norm()))))
+            out: Tensor = self.out(self.two(self.norm(self.scale(self.one(x), self.length(x)))))
             return out
 
     assert paths(transplant(Net(), kit(norm="ln"), classes(4)), "norm") == ["norm"]
+
+
+def test_a_parametrization_of_weights_is_no_normalisation_of_the_network() -> None:
+    net = nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(4, 4)), nn.BatchNorm1d(4), nn.Linear(4, 3))
+    assert paths(transplant(net, kit(norm="ln"), classes(4)), "norm") == ["1"]
+
+
+def test_an_activation_of_one_pixel_that_is_not_within_0_and_1_is_no_gate() -> None:
+    net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Flatten(), nn.Linear(4, 5))
+    assert paths(transplant(net, kit(act="mish"), SPEC), "act") == ["2"]
+
+
+def test_a_normalisation_that_only_training_calls_is_told_by_its_class() -> None:
+    class Auxiliary(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.out, self.maps, self.tokens = nn.Linear(4, 3), nn.BatchNorm2d(4), nn.LayerNorm(4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if self.training:
+                self.maps(x.view(-1, 4, 1, 1))
+                self.tokens(x.view(-1, 2, 4))
+            out: Tensor = self.out(x)
+            return out
+
+    net = Auxiliary()
+    transplant(net, kit(norm="bn"), classes(4))
+    assert isinstance(net.maps, nn.BatchNorm2d)
+    assert net(torch.randn(4, 4)).shape == (4, 3)
+    assert net.tokens(torch.randn(2, 3, 4)).shape == (2, 3, 4)
 
 
 def test_a_dropout_within_an_activation_stays_where_dropouts_are_kept() -> None:

@@ -95,7 +95,7 @@ def _scales(module: nn.Module, call: Call) -> bool:
 
 
 def _is_pool(module: nn.Module) -> bool:
-    return _is_leaf(module) and _called(module, "pool") and not _called(module, "unpool")
+    return _is_leaf(module) and _called(module, "pool")
 
 
 def _may_be_activation(module: nn.Module) -> bool:

@@ -58,14 +58,11 @@ def _features(old: nn.Module, call: Call | None) -> int:
     for name in ("num_features", "num_channels"):
         if isinstance(count := getattr(old, name, None), int):
             return count
-    shape = getattr(old, "normalized_shape", None)
-    if isinstance(shape, tuple | list) and len(shape) > 1:
+    if isinstance(shape := getattr(old, "normalized_shape", None), tuple | list):
         return int(shape[0])
     weight = getattr(old, "weight", None)
     if isinstance(weight, Tensor) and weight.ndim == 1:
         return len(weight)
-    if isinstance(shape, tuple | list):
-        return int(shape[0])
     if call is None:
         raise ValueError(f"how many features a {type(old).__name__} has cannot be told")
     return call.x[1]
