@@ -60,7 +60,7 @@ def split(settings: Sequence[str]) -> tuple[list[Dimension], list[str]]:
 
 def _dimension(override: Override, text: str) -> Dimension:
     key, value = override.key_or_group, override.value()
-    tags = getattr(value, "tags", set())
+    tags: set[str] = getattr(value, "tags", set())
     if unknown := tags - {"log"}:
         raise ConfigError(f"{text}: the only tag is log, not {', '.join(sorted(unknown))}.")
     log = "log" in tags

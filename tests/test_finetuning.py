@@ -180,6 +180,7 @@ def test_frozen_parts_have_no_gradients_and_stay_in_evaluation_mode() -> None:
     assert torch.equal(net.one.bn.state_dict()["running_mean"], statistics)
     assert not net.stem[1].training
     assert net.two.bn.training
+    assert net.drop.training  # which has no weights that could be frozen
     assert net.two.bn.state_dict()["running_mean"].abs().sum() > 0
     assert all((p.grad is None) is (name in frozen) for name, p in net.named_parameters())
 

@@ -213,6 +213,37 @@ def test_mean_pooling_computes_the_mean_of_the_windows_of_what_it_replaces() -> 
     torch.testing.assert_close(net.pool(x), expected, atol=0, rtol=0)
 
 
+def test_a_strided_convolution_takes_the_windows_with_zeros_around() -> None:
+    net = network()
+    transplant(net, kit(pool="stride"), SPEC)
+    weight, bias = net.pool.parameters()
+    x = torch.randn(2, 8, 12, 12)
+    torch.testing.assert_close(net.pool(x), F.conv2d(F.pad(x, (1, 1, 1, 1)), weight, bias, stride=2))
+
+
+def test_a_scale_of_each_pixel_is_not_taken_for_one_of_each_channel() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.LayerNorm([4, 10, 10]), nn.Flatten(), nn.Linear(400, 5))
+    transplant(net, kit(norm="gn"), SPEC)
+    assert torch.equal(net[1].weight, torch.ones(4))
+
+
+def test_a_dropout_of_tokens_is_one_of_each_token() -> None:
+    net = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.1), nn.Flatten(), nn.Linear(40, 5))
+    found = transplant(net, kit(reg={"dropout": make(Regularizer, "dropout")}), classes(5, 8, outputs=5))
+    assert found.rows == [Replaced("reg", "1", "Dropout", "Dropout, at each position")]
+
+
+def test_a_network_that_draws_leaves_the_random_numbers_as_they_were() -> None:
+    class Noisy(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x + torch.rand(x.shape))
+
+    net = Noisy(4, 3)
+    state = torch.get_rng_state()
+    transplant(net, kit(), classes(4))
+    assert torch.equal(state, torch.get_rng_state())
+
+
 def test_windows_that_reach_over_the_end_go_on_to_do_so() -> None:
     net = nn.Sequential(nn.MaxPool2d(2, stride=2, ceil_mode=True), nn.Flatten(), nn.Linear(9, 3))
     transplant(net, kit(pool="avg"), classes(1, 5, 5))
@@ -365,7 +396,7 @@ def test_a_layer_of_weights_that_is_called_after_a_norm_is_none() -> None:
 
     class VectorNorm(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            return x.norm(dim=1, keepdim=True)
+            return x.square().sum(1, keepdim=True).sqrt()
 
     class Net(nn.Module):
         def __init__(self) -> None:

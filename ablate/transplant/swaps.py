@@ -113,7 +113,7 @@ def pool(old: nn.Module, call: Call, technique: Pool) -> nn.Module:
         raise ValueError(
             f"a {type(old).__name__} makes {call.y[1:]} of {call.x[1:]}, and this pooling does not: pool=keep leaves it"
         )
-    return made.train()
+    return made
 
 
 def _of_maps(call: Call, technique: Pool) -> nn.Module | None:
