@@ -17,7 +17,7 @@ import ablate
 from ablate.composition import config_loader
 from ablate.depth import decay_rates, distances
 from ablate.errors import ConfigError
-from ablate.freezing import freeze
+from ablate.freezing import freeze, freeze_body
 from ablate.source import WeightsFile, locate
 from ablate.sweeps.plan import make_plan
 from ablate.training.reproduction import reproduce
@@ -222,6 +222,15 @@ def test_a_network_of_which_nothing_learns_is_refused(settings: list[str]) -> No
     torch.save(network().state_dict(), "weights.pth")
     with pytest.raises(ConfigError, match="model=import: nothing in the network is left to train"):
         ablate.build(ablate.compose([*OWN, *settings]))
+
+
+def test_a_head_within_what_is_frozen_goes_on_to_train() -> None:
+    net = nn.Sequential()
+    net.add_module("net", nn.ModuleDict({"body": nn.Linear(4, 4), "fc": nn.Linear(4, 2)}))
+    freeze_body(net, "net.fc")
+    for hook in net._forward_pre_hooks.values():
+        hook(net, ())
+    assert [name for name, part in net.named_modules() if part.training] == ["", "net", "net.fc"]
 
 
 def test_tied_weights_are_frozen_by_any_of_their_names() -> None:
