@@ -64,6 +64,11 @@ def _assembled(config: Config, dataset: Dataset, make: Callable[..., Made]) -> M
     model, replaced = network(config, dataset)
     freeze(model, config.freeze)
     transferred = transfer.load(model, config)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ConfigError(
+            f"model={config.choices()['model']}: nothing in the network is left to train. Freeze less, by freeze and "
+            "init_head, or take another network."
+        )
     made = make(
         model,
         spec=dataclasses.replace(dataset.spec, task=config.task),

@@ -17,23 +17,23 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> int:
 
     A pattern is a parameter, a module or either with * and ?: ``conv1``, ``layer[12].*``, ``*.bias``. Modules all of
     whose weights are frozen stay in evaluation mode, so that their statistics do not move and their dropout is off.
-    Raises ``ConfigError`` for a pattern that fits nothing, and where nothing would be left to train.
+    Raises ``ConfigError`` for a pattern that fits no weights.
     """
     if not patterns:
         return 0
-    parameters = dict(model.named_parameters())
+    parameters = dict(model.named_parameters(remove_duplicate=False))  # tied ones by each of their names
     for pattern in patterns:
         if not any(_fits(name, pattern) for name in parameters):
             modules = [name for name, _ in model.named_modules() if name]
+            if any(fnmatchcase(name, pattern) for name in modules):
+                raise ConfigError(f"freeze={pattern} would change nothing: there are no weights in it. Leave it out.")
             parts = ", ".join(name for name, _ in model.named_children()) or "none"
             near = did_you_mean(pattern, [*modules, *parameters])
             raise ConfigError(f"freeze={pattern}: nothing in the network is called so.{near} Its parts: {parts}.")
     chosen = {name for name in parameters if any(_fits(name, pattern) for pattern in patterns)}
-    if len(chosen) == len(parameters):
-        raise ConfigError(f"freeze=[{','.join(patterns)}] leaves nothing to train: leave the last layer out.")
     _freeze(model, lambda name: name in chosen)
     _keep_in_evaluation(model, [name for name, module in model.named_modules() if _has_only_frozen(module)])
-    return sum(parameters[name].numel() for name in chosen)
+    return sum(parameter.numel() for parameter in {parameters[name] for name in chosen})
 
 
 def freeze_body(model: nn.Module, head: str) -> None:
@@ -45,7 +45,7 @@ def freeze_body(model: nn.Module, head: str) -> None:
 
 
 def _freeze(model: nn.Module, chosen: Callable[[str], bool]) -> None:
-    for name, parameter in model.named_parameters():
+    for name, parameter in model.named_parameters(remove_duplicate=False):
         if chosen(name):
             parameter.requires_grad_(False)
 

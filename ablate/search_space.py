@@ -60,17 +60,25 @@ def split(settings: Sequence[str]) -> tuple[list[Dimension], list[str]]:
 
 def _dimension(override: Override, text: str) -> Dimension:
     key, value = override.key_or_group, override.value()
+    tags: set[str] = getattr(value, "tags", set())
+    if unknown := tags - {"log"}:
+        raise ConfigError(f"{text}: the only tag is log, not {', '.join(sorted(unknown))}.")
+    log = "log" in tags
     if isinstance(value, IntervalSweep):
         assert value.start is not None
         assert value.end is not None
-        log, whole = "log" in value.tags, isinstance(value.start, int) and isinstance(value.end, int)
+        whole = isinstance(value.start, int) and isinstance(value.end, int)
         if not value.start < value.end or (log and value.start <= 0):
             raise ConfigError(f"{text}: an interval goes from less to more, and on a logarithmic scale from above 0.")
         return Dimension(key, low=value.start, high=value.end, log=log, whole=whole)
     if isinstance(value, RangeSweep) and all(isinstance(one, int) for one in (value.start, value.stop, value.step)):
         numbers = [int(float(str(one))) for one in override.sweep_string_iterator()]
+        if log and (abs(int(value.step)) > 1 or min(numbers, default=1) < 1):
+            raise ConfigError(f"{text}: on a logarithmic scale whole numbers go from 1 or more by ones.")
         if numbers:
-            return Dimension(key, low=min(numbers), high=max(numbers), whole=True, step=abs(int(value.step)))
+            return Dimension(key, low=min(numbers), high=max(numbers), log=log, whole=True, step=abs(int(value.step)))
+    if log:
+        raise ConfigError(f"{text}: only an interval or whole numbers have a logarithmic scale.")
     if isinstance(value, ChoiceSweep | RangeSweep) and (levels := parse([text])[0].levels):
         return Dimension(key, choices=levels)
     raise ConfigError(f"{text}: this cannot be searched. Write an interval, a range or a,b,c.")

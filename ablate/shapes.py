@@ -29,14 +29,20 @@ def clean(text: str) -> str:
     return _SIGNS.sub("\ufffd", text)
 
 
-def read_json(path: Path) -> Any:
-    """Return the content of a JSON file; raise ``OSError`` or ``ValueError`` where it is none, or far too large."""
+def read_text(path: Path) -> str:
+    """Return the content of a file; raise ``OSError`` or ``ValueError`` where it is no text, or far too large."""
     if not path.is_file():  # a pipe would be waited for
         raise FileNotFoundError(f"there is no file {path.name}")
     if path.stat().st_size > LARGEST:
         raise ValueError(f"it is larger than {LARGEST // 2**20} MiB")
+    return path.read_text(encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file; raise ``OSError`` or ``ValueError`` where it is none, or far too large."""
+    text = read_text(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 

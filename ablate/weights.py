@@ -59,9 +59,10 @@ def _safetensors(path: Path) -> Mapping[str, Any]:
 
 
 def named_alike(there: Mapping[str, Tensor], here: Collection[str]) -> dict[str, Tensor]:
-    """Return ``there`` without the prefix that keeps most of its names from being those of ``here``."""
+    """Return ``there`` without the prefix, or the two, that keep most of its names from being those of ``here``."""
 
     def without(prefix: str) -> dict[str, Tensor]:
         return {name.removeprefix(prefix): tensor for name, tensor in there.items()}
 
-    return max((without(prefix) for prefix in ("", *PREFIXES)), key=lambda found: len(found.keys() & set(here)))
+    twice = (outer + inner for outer in PREFIXES for inner in PREFIXES)  # a compiled network in a trainer's module
+    return max((without(prefix) for prefix in ("", *PREFIXES, *twice)), key=lambda found: len(found.keys() & set(here)))

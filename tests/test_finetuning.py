@@ -17,7 +17,7 @@ import ablate
 from ablate.composition import config_loader
 from ablate.depth import decay_rates, distances
 from ablate.errors import ConfigError
-from ablate.freezing import freeze
+from ablate.freezing import freeze, freeze_body
 from ablate.source import WeightsFile, locate
 from ablate.sweeps.plan import make_plan
 from ablate.training.reproduction import reproduce
@@ -95,6 +95,15 @@ def test_other_classes_leave_the_head_fresh_and_a_new_one_is_the_last_layer() ->
     assert [name for name, part in module.model.named_modules() if part.training] == ["", "fc"]
 
 
+def test_numbers_that_a_weight_cannot_take_over_are_said() -> None:
+    state = network().state_dict()
+    odd = {"fc.weight": state["fc.weight"].to(torch.complex64), "fc.bias": state["fc.bias"].to_sparse()}
+    torch.save({**state, **odd}, "weights.pth")
+    transfer = ablate.build(ablate.compose([*OWN, "init_from=weights.pth"])).transfer
+    assert transfer is not None
+    assert transfer.fresh == dict.fromkeys(odd, "(of other numbers in the source)")
+
+
 def test_a_file_is_known_by_its_name_and_content_wherever_it_lies() -> None:
     torch.save(network().state_dict(), "weights.pth")
     here = ablate.compose([*OWN, "init_from=weights.pth"])
@@ -155,6 +164,7 @@ def test_a_file_that_is_not_there_is_refused() -> None:
 def test_the_prefix_that_fits_most_names_is_dropped() -> None:
     zero = torch.zeros(1)
     assert named_alike({"model.a": zero, "model.b": zero}, ["a", "b"]).keys() == {"a", "b"}
+    assert named_alike({"model._orig_mod.a": zero, "epoch": zero}, ["a", "b"]).keys() == {"a", "epoch"}
     assert named_alike({"model.a": zero, "b": zero}, ["model.a", "b"]).keys() == {"model.a", "b"}
 
 
@@ -170,6 +180,7 @@ def test_frozen_parts_have_no_gradients_and_stay_in_evaluation_mode() -> None:
     assert torch.equal(net.one.bn.state_dict()["running_mean"], statistics)
     assert not net.stem[1].training
     assert net.two.bn.training
+    assert net.drop.training  # which has no weights that could be frozen
     assert net.two.bn.state_dict()["running_mean"].abs().sum() > 0
     assert all((p.grad is None) is (name in frozen) for name, p in net.named_parameters())
 
@@ -197,13 +208,42 @@ def test_frozen_parts_are_a_factor(short_sweep: Runner) -> None:
             ["stm"],
             r"freeze=stm: nothing in the network is called so. Did you mean 'stem'\? Its parts: stem, pool, one,",
         ),
-        (["*"], r"freeze=\[\*\] leaves nothing to train"),
+        (["drop"], "freeze=drop would change nothing: there are no weights in it"),
     ],
-    ids=["unknown", "all"],
+    ids=["unknown", "weightless"],
 )
 def test_what_cannot_be_frozen_is_refused(patterns: list[str], reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
         freeze(network(), patterns)
+
+
+@pytest.mark.parametrize("settings", [["freeze=[*]"], ["freeze=[fc]", "init_from=weights.pth", "init_head=frozen"]])
+def test_a_network_of_which_nothing_learns_is_refused(settings: list[str]) -> None:
+    torch.save(network().state_dict(), "weights.pth")
+    with pytest.raises(ConfigError, match="model=import: nothing in the network is left to train"):
+        ablate.build(ablate.compose([*OWN, *settings]))
+
+
+def test_a_head_within_what_is_frozen_goes_on_to_train() -> None:
+    net = nn.Sequential()
+    net.add_module("net", nn.ModuleDict({"body": nn.Linear(4, 4), "fc": nn.Linear(4, 2)}))
+    freeze_body(net, "net.fc")
+    for hook in net._forward_pre_hooks.values():
+        hook(net, ())
+    assert [name for name, part in net.named_modules() if part.training] == ["", "net", "net.fc"]
+
+
+def test_tied_weights_are_frozen_by_any_of_their_names() -> None:
+    net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 2))
+    net[1].weight = net[0].weight
+    assert freeze(net, ["1"]) == 9 + 3
+    assert [name for name, p in net.named_parameters() if p.requires_grad] == ["0.bias", "2.weight", "2.bias"]
+
+
+def test_distances_are_those_within_what_holds_all_weights() -> None:
+    inner = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    wrapped = nn.ModuleDict({"net": nn.ModuleDict({"body": inner, "head": nn.Linear(2, 2)})})
+    assert list(distances(wrapped).values()) == [2, 2, 1, 1, 0, 0]
 
 
 def test_distances_count_levels_from_the_output() -> None:
@@ -256,11 +296,12 @@ def test_schedules_go_on_from_each_rate(short_config: Callable[..., Any]) -> Non
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        (["layer_decay=0.5", "model=linear"], "the network has one level of weights, and it would change nothing"),
+        (["layer_decay=0.5", "model=linear"], "would change nothing: all that is trained is in the last level"),
+        (["layer_decay=0.5", "freeze=[body]"], "would change nothing: all that is trained is in the last level"),
         (["layer_decay=0.5", "opt=lbfgs", "data.batch_size=all"], "LBFGS has one rate for all weights"),
         (["layer_decay=0.5", "model=gan", "data=gaussians"], "is not possible with model=gan, which steps"),
     ],
-    ids=["linear", "lbfgs", "gan"],
+    ids=["linear", "frozen", "lbfgs", "gan"],
 )
 def test_rates_by_depth_are_refused_where_there_are_none(settings: list[str], reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):

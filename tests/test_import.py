@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -218,6 +219,44 @@ def test_a_table_of_many_runs_is_split_by_its_columns(tmp_path: Path) -> None:
     assert set(curves) == {"step", "val/loss"}
 
 
+def test_rows_of_several_runs_are_never_taken_for_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"{step},{opt},{lr},0,{lr * step}" for opt in "ab" for lr in (0.1, 0.2) for step in (1, 2)]
+    (tmp_path / "all.csv").write_text("\n".join(["step,opt,lr,seed,val/acc", *rows]))
+    told = refused(capsys, "csv", str(tmp_path / "all.csv"), "--factor", "opt")
+    assert "has lr twice at step=1 of opt=a,seed=0: 0.1 and 0.2. Name the columns that tell runs apart" in told
+    assert not Path("outputs").exists()
+    assert main(["import", "csv", str(tmp_path / "all.csv"), "--factor", "opt", "--factor", "lr"]) == 0
+    assert len(open_sweep(Path("outputs/all")).records) == 4
+
+
+def test_rows_of_one_run_may_each_have_curves_of_their_own(tmp_path: Path) -> None:
+    lines = ["step,time,opt,seed,train/loss,val/loss", "1,0.1,a,0,2,", "1,0.2,a,0,,1", "1,0.1,b,0,3,", "1,0.2,b,0,,2"]
+    (tmp_path / "all.csv").write_text("\n".join(lines))
+    assert main(["import", "csv", str(tmp_path / "all.csv")]) == 0
+    assert open_sweep(Path("outputs/all")).frame()["best"].tolist() == [1.0, 2.0]
+
+
+def test_a_step_that_is_no_whole_number_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "all.csv").write_text("epoch,opt,seed,val/acc\n0.25,a,0,0.1\n0.5,a,0,0.2\n0.5,b,0,0.2\n")
+    assert "epoch=0.25 is no whole number, as steps are" in refused(capsys, "csv", str(tmp_path / "all.csv"))
+
+
+def test_a_test_judges_no_run_unless_it_is_said_to_be_a_curve(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "all.csv").write_text("step,opt,seed,test/acc\n1,a,0,0.1\n2,a,0,0.2\n1,b,0,0.2\n")
+    call = ["csv", str(tmp_path / "all.csv")]
+    assert "say so: --curve val/acc=test/acc" in refused(capsys, *call, "--metric", "test/acc")
+    assert main(["import", *call, "--curve", "val/acc=test/acc"]) == 0
+    assert open_sweep(Path("outputs/all")).frame()["best"].tolist() == [0.2, 0.2]
+
+
+def test_a_name_that_a_factor_cannot_have_is_said_to_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "all.csv").write_text("step,learning rate,seed,val/acc\n1,x,0,0.1\n1,y,0,0.2\n")
+    told = refused(capsys, "csv", str(tmp_path / "all.csv"))
+    assert "letters, digits and . _ / @ -. Give it another name, --factor NAME=learning rate." in told
+
+
 def test_a_file_says_the_same_as_flags_and_flags_have_the_last_word(sweep: Path) -> None:
     Path("map.yaml").write_text(
         "factors: {method: norm, opt: opt}\nseed: seed\nmetric: val/acc\ncurves: {val/loss: val_loss}\n"
@@ -279,6 +318,18 @@ def test_objects_in_a_file_of_parameters_are_passed_over_and_never_made(tmp_path
     found, _ = parameters_near(tmp_path, tmp_path)
     assert found == {"norm": "bn", "hook": None, "model.width": 8, "model.rate": "inf"}
     assert not (tmp_path / "pwned").exists()
+
+
+def test_a_file_of_parameters_cannot_grow_by_its_aliases_nor_be_waited_for(tmp_path: Path) -> None:
+    lines = ["a0: &a0 {x: 1}"]
+    lines += [f"a{i}: &a{i} {{{', '.join(f'k{j}: *a{i - 1}' for j in range(9))}}}" for i in range(1, 15)]
+    (tmp_path / "hparams.yaml").write_text("\n".join(lines))
+    found, _ = parameters_near(tmp_path, tmp_path)
+    assert found["a0.x"] == found["a1.k8.x"] == 1
+    assert len(found) < 10_000
+    (tmp_path / "hparams.yaml").unlink()
+    os.mkfifo(tmp_path / "hparams.yaml")
+    assert parameters_near(tmp_path, tmp_path) == ({}, frozenset())
 
 
 def test_a_damaged_event_file_counts_up_to_its_damage(sweep: Path, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def test_what_is_swept_is_drawn_from_and_seeds_are_not() -> None:
             "model.depth=range(1,8,2)",
             "reg.l2.weight=interval(0,1)",
             "model.width=int(interval(8,64))",
+            "data.batch_size=tag(log,range(8,65))",
             "seed=range(0,3)",
             "act=relu",
         ]
@@ -37,6 +38,7 @@ def test_what_is_swept_is_drawn_from_and_seeds_are_not() -> None:
         Dimension("model.depth", low=1, high=7, whole=True, step=2),
         Dimension("reg.l2.weight", low=0, high=1),
         Dimension("model.width", low=8, high=64, whole=True),
+        Dimension("data.batch_size", low=8, high=64, log=True, whole=True),
     ]
     assert shared == ["seed=range(0,3)", "act=relu"]
     assert space[0].setting(0.01) == "opt.lr=0.01"
@@ -49,6 +51,10 @@ def test_what_is_swept_is_drawn_from_and_seeds_are_not() -> None:
         (["norm=bn", "seed=0,1"], "has nothing to search"),
         (["opt.lr=tag(log,interval(0,1))"], "on a logarithmic scale from above 0"),
         (["opt.lr=interval(1,0.1)"], "from less to more"),
+        (["opt.lr=tag(lgo,interval(0.1,1))"], "the only tag is log, not lgo"),
+        (["norm=tag(log,choice(bn,none))"], "only an interval or whole numbers have a logarithmic scale"),
+        (["model.width=tag(log,range(1,9,2))"], "whole numbers go from 1 or more by ones"),
+        (["model.depth=tag(log,range(0,4))"], "whole numbers go from 1 or more by ones"),
         (["norm=bn,bn"], "is there twice"),
         (["norm=bn,,"], "cannot be read|level is missing"),
     ],
@@ -63,7 +69,10 @@ def test_what_cannot_be_searched_is_one_sentence(settings: list[str], told: str)
     [
         (["hydra/sweeper=optuna", "norm=bn,none"], "add -m"),
         (["-m", "hydra/sweeper=basic", "norm=bn,none"], "leave it out, or search with hydra/sweeper=optuna"),
-        (["-m", "hydra/sweeper=optuna", "norm=bn,none", "opt.lrr=0.1"], "opt.lrr"),
+        (["-m", "hydra/sweeper=optuna", "norm=bn,none", "hydra.sweeper.sampler=grid"], "sampler=grid: tpe, random."),
+        (["-m", "hydra/sweeper=optuna", "norm=bn,none", "hydra.sweeper.pruner=grid"], "pruner=grid: median, halving,"),
+        (["-m", "hydra/sweeper=optuna", "norm=bn,none", "hydra.sweeper.n_trials=0"], "at least 1, not 0."),
+        (["-m", "hydra/sweeper=optuna", "norm=bn,none", "hydra.sweeper.seed=x"], "number of at least 0, not x."),
     ],
 )
 def test_a_search_that_cannot_be_meant_is_one_sentence(
@@ -72,6 +81,7 @@ def test_a_search_that_cannot_be_meant_is_one_sentence(
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert told in error
+    assert "Error in call" not in error
     assert error.count("\n") == 1
     assert not Path("outputs").exists()
 
@@ -115,6 +125,37 @@ def test_a_trial_is_an_arm_and_its_value_the_mean_over_its_seeds(
     assert len(find(folder)[0]) == 6
     assert main([*CALL, "hydra.sweeper.n_trials=4", "hydra.sweeper.pruner=none"]) == 0
     assert len(study_of(optuna, folder).trials) == 4
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_search_of_a_setting_that_none_can_have_asks_for_another_one_next(
+    optuna: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = short("-m", "hydra/sweeper=optuna", "model.depth=range(-9,1)", "hydra.sweeper.n_trials=1")
+    for number in (1, 2):
+        assert main(call) == 2
+        assert "depth must be at least 1" in capsys.readouterr().err
+        trials = study_of(optuna, Path("outputs/digits-mlp-search")).trials
+        assert [one.state.name for one in trials] == ["FAIL"] * number
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_another_search_does_not_go_on_with_what_one_has_found(optuna: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    call = short("-m", "hydra/sweeper=optuna", "norm=bn,none", "hydra.sweeper.n_trials=1")
+    assert main([*call, "seed=0,1"]) == 0
+    for other in (["seed=0,1,2"], ["seed=0,1", "act=tanh"], ["seed=0,1", "opt.lr=interval(0.1,1)"]):
+        assert main([*call, *other]) == 2
+        assert "is a search of other settings, seeds or ranges" in capsys.readouterr().err
+    assert main([*call, "seed=range(0,2)", "quiet=true"]) == 0
+    assert main([*call, "seed=0,1,2", "name=other"]) == 0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_storage_that_cannot_be_used_is_one_sentence(optuna: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*CALL, "hydra.sweeper.storage=nowhere"]) == 2
+    error = capsys.readouterr().err
+    assert "hydra.sweeper.storage=nowhere cannot be used: " in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -20,7 +20,7 @@ from ablate import config as configs
 from ablate.cli.main import main
 from ablate.config import Config
 from ablate.errors import ConfigError
-from ablate.facts import Facts, Status
+from ablate.facts import Attempt, Facts, Status
 from ablate.overrides import quoted
 from ablate.record import open_record
 from ablate.results import open_sweep
@@ -127,6 +127,29 @@ def test_a_tracker_that_cannot_be_made_fails_the_run_in_one_sentence(
     assert open_record(short_config()).status is Status.failed
 
 
+def test_a_tracker_that_breaks_while_a_run_trains_is_named_in_its_record(
+    short_config: Maker, told: list[Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Told, metrics: Any, step: int | None = None) -> None:
+        if step:
+            raise OSError("no\nroute to host")
+
+    monkeypatch.setattr(Told, "log_metrics", broken)
+    with pytest.raises(ConfigError, match=r"^logger=mlflow: no route to host. Mend that, or leave mlflow out.$"):
+        ablate.run(short_config("logger=mlflow"))
+    assert ablate.run(short_config("logger=csv")).status is Status.finished
+
+
+def test_a_run_whose_record_is_gone_is_another_run_to_a_tracker() -> None:
+    def key(*attempts: Attempt) -> str:
+        return trackers._key(Facts(Status.running, "", "0" * 8, 3, {}, {}, attempts=list(attempts)))
+
+    first, on = Attempt("2026-01-02T03:04:05+00:00", "", 1), Attempt("2026-01-02T03:05:05+00:00", "", 1, from_step=9)
+    assert key(first) == key(first, on) == "00000000-3-1-20260102030405"
+    assert key(first, first) != key(first)
+    assert key(Attempt("2026-01-03T03:04:05+00:00", "", 1)) != key(first)
+
+
 def test_a_report_that_is_not_taken_costs_a_warning(told: list[Told], monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> None:
         raise OSError("gone")
@@ -208,8 +231,8 @@ def test_a_sweep_on_wandb_offline_is_a_folder_for_each_run_and_one_for_the_repor
     assert len(folders) == 5
     records = open_sweep(Path("outputs/digits-mlp")).records
     for record in records:
-        key = f"{record.facts.arm_hash}-{record.facts.seed}-1"
-        (folder,) = (one for one in folders if one.name.endswith(key))
+        key = f"{record.facts.arm_hash}-{record.facts.seed}-1-"
+        (folder,) = (one for one in folders if key in one.name)
         content = next(folder.glob("*.wandb")).read_bytes()
         assert record.facts.arm.encode() in content
         assert b"val/acc" in content

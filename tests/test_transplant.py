@@ -213,6 +213,37 @@ def test_mean_pooling_computes_the_mean_of_the_windows_of_what_it_replaces() -> 
     torch.testing.assert_close(net.pool(x), expected, atol=0, rtol=0)
 
 
+def test_a_strided_convolution_takes_the_windows_with_zeros_around() -> None:
+    net = network()
+    transplant(net, kit(pool="stride"), SPEC)
+    weight, bias = net.pool.parameters()
+    x = torch.randn(2, 8, 12, 12)
+    torch.testing.assert_close(net.pool(x), F.conv2d(F.pad(x, (1, 1, 1, 1)), weight, bias, stride=2))
+
+
+def test_a_scale_of_each_pixel_is_not_taken_for_one_of_each_channel() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.LayerNorm([4, 10, 10]), nn.Flatten(), nn.Linear(400, 5))
+    transplant(net, kit(norm="gn"), SPEC)
+    assert torch.equal(net[1].state_dict()["weight"], torch.ones(4))
+
+
+def test_a_dropout_of_tokens_is_one_of_each_token() -> None:
+    net = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.1), nn.Flatten(), nn.Linear(40, 5))
+    found = transplant(net, kit(reg={"dropout": make(Regularizer, "dropout")}), classes(5, 8, outputs=5))
+    assert found.rows == [Replaced("reg", "1", "Dropout", "Dropout, at each position")]
+
+
+def test_a_network_that_draws_leaves_the_random_numbers_as_they_were() -> None:
+    class Noisy(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x + torch.rand(x.shape))
+
+    net = Noisy(4, 3)
+    state = torch.get_rng_state()
+    transplant(net, kit(), classes(4))
+    assert torch.equal(state, torch.get_rng_state())
+
+
 def test_windows_that_reach_over_the_end_go_on_to_do_so() -> None:
     net = nn.Sequential(nn.MaxPool2d(2, stride=2, ceil_mode=True), nn.Flatten(), nn.Linear(9, 3))
     transplant(net, kit(pool="avg"), classes(1, 5, 5))
@@ -326,6 +357,175 @@ def test_functions_that_no_module_does_are_told_with_the_module_that_calls_them(
 def test_a_technique_without_a_place_is_refused(chosen: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         transplant(nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), kit(**chosen), classes(1, 4, 4))
+
+
+class Encoder(nn.Module):
+    """Tokens, (B, 1, T, 8), through torch's own encoder, whose layers compute fused where nothing learns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, activation=nn.ReLU(), batch_first=True)
+        self.encoder, self.head = nn.TransformerEncoder(layer, 2), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.encoder(x.squeeze(1)).mean(1))
+        return out
+
+
+@pytest.mark.parametrize("chosen", [{"act": "mish"}, {"norm": "gn"}], ids=["act", "norm"])
+def test_an_encoder_of_torch_evaluates_with_what_took_its_places(chosen: dict[str, Any]) -> None:
+    net, x = Encoder(), torch.randn(2, 1, 5, 8)
+    transplant(net, kit(**chosen), classes(1, 5, 8))
+    with torch.no_grad():
+        fused = net.eval()(x)
+    torch.testing.assert_close(fused, net(x), atol=1e-6, rtol=1e-6)  # with gradients nothing is fused
+
+
+def test_a_layer_of_weights_that_is_called_after_a_norm_is_none() -> None:
+    class NormedLinear(nn.Module):
+        def __init__(self, features: int) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(features, features))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.normalize(x) @ F.normalize(self.weight)
+
+    class ConditionalNorm(nn.Module):
+        def forward(self, x: Tensor, by: Tensor) -> Tensor:
+            return x / by
+
+    class VectorNorm(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.square().sum(1, keepdim=True).sqrt()
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.length = VectorNorm()
+            self.one, self.scale, self.norm = nn.Linear(4, 4), ConditionalNorm(), nn.BatchNorm1d(4)
+            self.two, self.out = NormedLinear(4), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.out(self.two(self.norm(self.scale(self.one(x), self.length(x)))))
+            return out
+
+    assert paths(transplant(Net(), kit(norm="ln"), classes(4)), "norm") == ["norm"]
+
+
+def test_a_parametrization_of_weights_is_no_normalisation_of_the_network() -> None:
+    net = nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(4, 4)), nn.BatchNorm1d(4), nn.Linear(4, 3))
+    assert paths(transplant(net, kit(norm="ln"), classes(4)), "norm") == ["1"]
+
+
+def test_an_activation_of_one_pixel_that_is_not_within_0_and_1_is_no_gate() -> None:
+    net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Flatten(), nn.Linear(4, 5))
+    assert paths(transplant(net, kit(act="mish"), SPEC), "act") == ["2"]
+
+
+def test_a_normalisation_that_only_training_calls_is_told_by_its_class() -> None:
+    class Auxiliary(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.out, self.maps, self.tokens = nn.Linear(4, 3), nn.BatchNorm2d(4), nn.LayerNorm(4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if self.training:
+                self.maps(x.view(-1, 4, 1, 1))
+                self.tokens(x.view(-1, 2, 4))
+            out: Tensor = self.out(x)
+            return out
+
+    net = Auxiliary()
+    transplant(net, kit(norm="bn"), classes(4))
+    assert isinstance(net.maps, nn.BatchNorm2d)
+    assert net(torch.randn(4, 4)).shape == (4, 3)
+    assert net.tokens(torch.randn(2, 3, 4)).shape == (2, 3, 4)
+
+
+def test_a_dropout_within_an_activation_stays_where_dropouts_are_kept() -> None:
+    class Dropping(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act: nn.Module = nn.ReLU()
+            self.drop = nn.Dropout(0.5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.drop(self.act(x))
+            return out
+
+    net = nn.Sequential(nn.Linear(4, 6), Dropping(), nn.Linear(6, 3))
+    assert paths(transplant(net, kit(act="mish"), classes(4)), "act") == ["1.act"]
+    assert isinstance(net[1].drop, nn.Dropout)
+
+
+def test_lazy_layers_are_made_before_anything_takes_a_place() -> None:
+    net = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.ReLU(), nn.Flatten(), nn.LazyLinear(5))
+    found = transplant(net, kit(norm="gn", init="he"), SPEC)
+    assert [(row.kind, row.path) for row in found.rows] == [("norm", "1"), ("init", "0"), ("init", "4")]
+    assert net[1].weight.shape == (4,)
+    assert net[4].weight.shape == (5, 400)
+
+
+class Beside(nn.Module):
+    """Keeps its layers in a list beside the names that they are registered under."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.ReLU()
+        self.parts = [nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 3)]
+        for number, part in enumerate(self.parts):
+            self.add_module(f"part{number}", part)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        for part in self.parts:
+            x = part(x)
+        return x
+
+
+class Reaching(nn.Module):
+    """Reaches into its normalisation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.out = nn.BatchNorm1d(4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.out(self.norm(x) * self.norm.running_var)
+        return out
+
+
+class Volumes(nn.Module):
+    """Makes volumes, (B, 1, D, H, W), of images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.out = nn.BatchNorm3d(1), nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.out(self.norm(x[:, None]).flatten(1))
+        return out
+
+
+@pytest.mark.parametrize(
+    ("net", "chosen", "spec", "reason"),
+    [
+        (Beside(), {"act": "mish"}, classes(4), r"calls its ReLU part1 even where that was replaced.* act=keep"),
+        (
+            Reaching(),
+            {"norm": "ln"},
+            classes(4),
+            r"does not fit into the network \(AttributeError: .*: norm=keep",
+        ),
+        (Volumes(), {"norm": "bn"}, classes(1, 4, 4), "no option stands for a BatchNorm3d over 3 dims: norm=keep"),
+    ],
+    ids=["beside", "reaching", "volumes"],
+)
+def test_what_a_network_does_not_let_be_replaced_is_refused(
+    net: nn.Module, chosen: dict[str, Any], spec: DataSpec, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        transplant(net, kit(**chosen), spec)
 
 
 def test_a_normalisation_of_weights_needs_no_place() -> None:

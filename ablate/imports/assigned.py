@@ -88,6 +88,11 @@ def _judge(found: Sequence[Found], names: dict[str, str], mapping: Mapping) -> t
             raise ConfigError(
                 f"--metric {metric}: no run has it.{did_you_mean(metric, there)} Curves: {_listed(there)}."
             )
+        if metric.startswith("test/"):
+            raise ConfigError(
+                f"--metric {metric}: runs are judged by how they go, and a test is its last value alone. Where it is a "
+                f"curve, say so: --curve val/{metric.removeprefix('test/')}={metric}."
+            )
     else:
         count = {name: sum(any(names.get(own) == name for own in run.curves) for run in found) for name in there}
         known = [name for kind in _SHARES for name in there if name.startswith("val/") and _last(name) == kind]
@@ -126,10 +131,10 @@ def _factors(runs: Sequence[Found], mapping: Mapping) -> dict[str, Pick]:
                 f"{_listed([run.place for run in runs])}."
             )
     for name, pick in chosen.items():
-        if name in {"arm", *COLUMNS} or not NAME.fullmatch(name):
-            raise ConfigError(
-                f"--factor {name}: a report calls something else so. Give it another name, --factor NAME={pick.source}."
-            )
+        taken = name in {"arm", *COLUMNS}
+        if taken or not NAME.fullmatch(name):
+            why = "a report calls something else so" if taken else "a factor is called by letters, digits and . _ / @ -"
+            raise ConfigError(f"--factor {name}: {why}. Give it another name, --factor NAME={pick.source}.")
     return chosen
 
 

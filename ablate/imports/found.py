@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -13,10 +14,13 @@ import yaml
 
 from ablate.curves import LAST_STEP
 from ablate.facts import Status
+from ablate.shapes import read_text
 
 HYDRA = Path(".hydra") / "config.yaml"
 _DEPTH = 20
 """Parameters that are nested deeper are left out."""
+_MOST = 10_000
+"""Nodes of a file of parameters: those beyond are left out. By its aliases a small file can have any number."""
 
 
 @dataclass
@@ -75,17 +79,22 @@ def parameters_near(folder: Path, root: Path) -> tuple[dict[str, Any], frozenset
 def read_yaml(path: Path) -> Any:
     """Return what a YAML file says, objects left out; None where there is none, or one that cannot be read."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        return yaml.load(read_text(path), _Loader)
     except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError):
         return None
 
 
-def flattened(tree: Any, name: str = "", depth: int = 0) -> dict[str, Any]:
+def flattened(tree: Any) -> dict[str, Any]:
     """Return the leaves of nested mappings by their dotted name, as JSON's values."""
-    if not isinstance(tree, Mapping) or depth > _DEPTH:
-        return {name: leaf} if name and (leaf := _leaf(tree)) is not _NO_LEAF else {}
-    parts = (flattened(part, f"{name}.{key}".lstrip("."), depth + 1) for key, part in tree.items())
-    return {key: value for part in parts for key, value in part.items()}
+    nodes = itertools.islice(_nodes(tree, "", 0), _MOST)
+    return {name: leaf for name, node in nodes if name and (leaf := _leaf(node)) is not _NO_LEAF}
+
+
+def _nodes(tree: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
+    yield name, tree
+    if isinstance(tree, Mapping) and depth <= _DEPTH:
+        for key, part in tree.items():
+            yield from _nodes(part, f"{name}.{key}".lstrip("."), depth + 1)
 
 
 _NO_LEAF = object()

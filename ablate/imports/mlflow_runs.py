@@ -34,17 +34,21 @@ def read(place: str, experiment: str | None) -> tuple[list[Found], str]:
     try:
         client = tracking.MlflowClient(tracking_uri=uri)
         experiments = {one.name: one.experiment_id for one in client.search_experiments()}
-    except Exception as error:  # whatever a server or database answers
+        if experiment is not None and experiment not in experiments:
+            there = f"There is {', '.join(experiments)}."
+            raise ConfigError(f"import mlflow: there is no experiment '{experiment}'. {there}")
+        wanted = {experiment: experiments[experiment]} if experiment is not None else experiments
+        of = {name: runs for name, key in wanted.items() if (runs := _runs(client, key))}
+        if len(of) > 1:
+            names = " or ".join(of)
+            raise ConfigError(f"import mlflow: {place} has several experiments: name one, --experiment {names}.")
+        name, runs = next(iter(of.items()), (experiment or "mlflow", []))
+        return [_found(client, run) for run in runs], name
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever a server or database answers, and one that is gone does not
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise ConfigError(f"import mlflow {place}: it cannot be read ({reason}).") from error
-    if experiment is not None and experiment not in experiments:
-        raise ConfigError(f"import mlflow: there is no experiment '{experiment}'. There is {', '.join(experiments)}.")
-    wanted = {experiment: experiments[experiment]} if experiment is not None else experiments
-    of = {name: runs for name, key in wanted.items() if (runs := _runs(client, key))}
-    if len(of) > 1:
-        raise ConfigError(f"import mlflow: {place} has several experiments: name one, --experiment {' or '.join(of)}.")
-    name, runs = next(iter(of.items()), (experiment or "mlflow", []))
-    return [_found(client, run) for run in runs], name
 
 
 def _uri(place: str) -> str:

@@ -86,13 +86,32 @@ def _split(rows: Rows, step: str, named: Sequence[str]) -> list[Found]:
         given: dict[str, Any] = {name: value for name, value in zip(keys, key, strict=True) if value}
         runs.setdefault(key, (Found(place, given), []))[1].append(row)
     for run, own in runs.values():
+        _refuse_mixed(run, own, step)
         _fill(run, own, step, frozenset(keys))
     return [run for run, _ in runs.values()]
+
+
+def _refuse_mixed(run: Found, rows: Rows, step: str) -> None:
+    """Raise ``ConfigError`` where a step has two rows with the same columns, and other values: of several runs."""
+    known: dict[tuple[str, frozenset[str]], dict[str, str]] = {}
+    for row in rows:
+        at = row.get(step, "")
+        first = known.setdefault((at, frozenset(name for name in row if row[name])), row)
+        for name in row:
+            if first.get(name) != row[name]:
+                raise ConfigError(
+                    f"The table has {name} twice at {step}={at} of {run.place}: {first.get(name)} and {row[name]}. "
+                    "Name the columns that tell runs apart, --factor NAME and --seed NAME."
+                )
 
 
 def _fill(run: Found, rows: Rows, step: str, left_out: Iterable[str] = ()) -> None:
     for row in rows:
         at = _number(row.get(step, ""))
+        if at is not None and math.isfinite(at) and at != int(at):
+            raise ConfigError(
+                f"{run.place}: {step}={row[step]} is no whole number, as steps are. Name another column, --step NAME."
+            )
         for name, text in row.items():
             value = _number(text)
             if at is not None and value is not None and name != step and name not in left_out:

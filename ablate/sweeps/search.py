@@ -7,6 +7,7 @@ nothing is trained twice; the study is in a database beside them, and the same c
 from __future__ import annotations
 
 import importlib
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from ablate.config import to_config
 from ablate.errors import ConfigError
 from ablate.judges import JUDGES
 from ablate.lock import hold
-from ablate.overrides import OF_SWEEP, written
+from ablate.overrides import OF_SWEEP, parse, written
 from ablate.report.style import console, number_text
 from ablate.results import judged
 from ablate.search_space import SWEEPER, Dimension, split
@@ -43,15 +44,11 @@ class OptunaSweeper(AblateSweeper):
     __module__ = "hydra_plugins.ablate"
 
     def __init__(self, n_trials: int, storage: str | None, sampler: str, pruner: str, seed: int) -> None:
-        for name, value, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
-            if value not in known:
-                raise ConfigError(f"hydra.sweeper.{name}={value}: {', '.join(known)}.")
-        if n_trials < 1:
-            raise ConfigError(f"hydra.sweeper.n_trials must be at least 1, not {n_trials}.")
         self.n_trials, self.storage, self.sampler, self.pruner, self.seed = n_trials, storage, sampler, pruner, seed
 
     def sweep(self, arguments: Sequence[str]) -> None:
         """Search, and say what was found."""
+        self._check()
         optuna = _optuna()
         space, shared = split(self._request.settings)
         for text in shared:
@@ -63,13 +60,18 @@ class OptunaSweeper(AblateSweeper):
         check_writable(folder)
         higher = JUDGES[base.task].higher_is_better
         storage = self.storage or f"sqlite:///{(folder / 'optuna.db').absolute()}"
-        study = optuna.create_study(
-            study_name=name,
-            storage=storage,
-            load_if_exists=True,
-            direction="maximize" if higher else "minimize",
-            pruner=getattr(optuna.pruners, PRUNERS[self.pruner])(),
-        )
+        try:
+            study = optuna.create_study(
+                study_name=name,
+                storage=storage,
+                load_if_exists=True,
+                direction="maximize" if higher else "minimize",
+                pruner=getattr(optuna.pruners, PRUNERS[self.pruner])(),
+            )
+        except Exception as error:  # whatever a database, or what connects to it, answers
+            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+            raise ConfigError(f"hydra.sweeper.storage={storage} cannot be used: {reason}.") from error
+        _claim(study, [base.arm_hash, *_seeds(shared), *sorted(map(str, space))])
         # another seed for each call: the same would draw again what the first one drew
         study.sampler = getattr(optuna.samplers, SAMPLERS[self.sampler])(seed=self.seed + len(study.trials))
         with signals_request(self._request.stop), hold(folder):
@@ -83,10 +85,22 @@ class OptunaSweeper(AblateSweeper):
             raise KeyboardInterrupt
         _tell(study, optuna, space, shared, folder)
 
+    def _check(self) -> None:
+        for name, value, known in (("sampler", self.sampler, SAMPLERS), ("pruner", self.pruner, PRUNERS)):
+            if value not in known:
+                raise ConfigError(f"hydra.sweeper.{name}={value}: {', '.join(known)}.")
+        for name, count, least in (("n_trials", self.n_trials, 1), ("seed", self.seed, 0)):
+            if not isinstance(count, int) or count < least:
+                raise ConfigError(f"hydra.sweeper.{name} must be a whole number of at least {least}, not {count}.")
+
     def _try(self, study: Any, optuna: Any, trial: Any, chosen: Sequence[str], settings: Sequence[str]) -> None:
         """Train a trial's seeds one after the other, as long as it does not lag, and tell the study."""
         states, stop = optuna.trial.TrialState, self._request.stop
-        plan = make_plan(settings, self._context.config_loader, sweep=True, typed=self._request.typed)
+        try:
+            plan = make_plan(settings, self._context.config_loader, sweep=True, typed=self._request.typed)
+        except ConfigError:  # what cannot be trained at all is not asked for again
+            study.tell(trial, state=states.FAIL)
+            raise
         trial.set_user_attr("settings", list(chosen))
         values, pruned = [], False
         for step, seed in enumerate(plan.seeds):
@@ -125,6 +139,21 @@ def _optuna() -> Any:
         raise ConfigError(f'{SWEEPER} needs Optuna: pip install "lightning-ablate[optuna]".') from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
+
+
+def _seeds(shared: Sequence[str]) -> list[str]:
+    """Return the seeds that are said, in whatever way."""
+    return [f"seed={level}" for text in shared if text.startswith("seed=") for level in parse([text])[0].levels]
+
+
+def _claim(study: Any, search: list[str]) -> None:
+    """Have a study be for one search; raise ``ConfigError`` where it is for another: their values do not compare."""
+    if study.user_attrs.get("search", search) != search:
+        raise ConfigError(
+            f"name={study.study_name} is a search of other settings, seeds or ranges, and goes on with the same alone. "
+            "Give this one a name of its own, name=…"
+        )
+    study.set_user_attr("search", search)
 
 
 def _of_runs(text: str) -> bool:
@@ -170,7 +199,9 @@ def _tell(study: Any, optuna: Any, space: Sequence[Dimension], shared: Sequence[
     states, out = optuna.trial.TrialState, console()
     done = study.get_trials(states=(states.COMPLETE,))
     pruned = len(study.get_trials(states=(states.PRUNED,)))
-    out.print(f"\n{_count(study, optuna)} trials: {len(done)} done, {pruned} given up.")
+    failed = _count(study, optuna) - len(done) - pruned
+    told = f", {failed} failed or diverged" if failed else ""
+    out.print(f"\n{_count(study, optuna)} trials: {len(done)} done, {pruned} given up{told}.")
     if done:
         best = study.best_trial
         chosen = best.user_attrs.get("settings", [])
@@ -179,6 +210,6 @@ def _tell(study: Any, optuna: Any, space: Sequence[Dimension], shared: Sequence[
         )
         out.print("It was chosen by these very runs, so that new seeds are likely to come out worse. To see how much:")
         fixed = [one for one in shared if not _of_runs(one) and not one.startswith("name=")]
-        again = " ".join(f"'{one}'" if set(one) & set('[]{}()"') else one for one in [*fixed, *chosen])
+        again = shlex.join([*fixed, *chosen])
         out.print(escape(f'  python -m ablate -m {again} "seed=range(100,110)"'), soft_wrap=True)
     out.print(f"Files:       {escape(str(folder))}", soft_wrap=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -50,6 +51,7 @@ def tracked(config: Config, facts: Facts) -> Iterator[list[Logger]]:
             if name in config.logger:
                 with _said(name):
                     made.append(_MAKERS[name](config, facts))
+                    _say_what_breaks(name, made[-1])
                     made[-1].log_hyperparams({**facts.settings, "seed": facts.seed})
         yield made
     except BaseException as error:
@@ -90,9 +92,24 @@ def _said(name: str) -> Iterator[None]:
         raise ConfigError(f"logger={name}: {reason.rstrip('.')[:300]}. Mend that, or leave {name} out.") from error
 
 
+def _say_what_breaks(name: str, logger: Logger) -> None:
+    """Have a run that fails by its tracker say so, whenever that is."""
+    log = logger.log_metrics
+
+    def log_metrics(metrics: dict[str, float], step: int | None = None) -> None:
+        with _said(name):
+            log(metrics, step)
+
+    logger.log_metrics = log_metrics  # type: ignore[method-assign]
+
+
 def _key(facts: Facts) -> str:
-    """Return what is the same for the attempts that continue one another, and no two others."""
-    return f"{facts.arm_hash}-{facts.seed}-{sum(one.from_step == 0 for one in facts.attempts)}"
+    """Return what is the same for the attempts that continue one another, and no two others.
+
+    The time is there for records that are gone: a server may know the runs that they were of.
+    """
+    began = [one.started for one in facts.attempts if one.from_step == 0]
+    return f"{facts.arm_hash}-{facts.seed}-{len(began)}-{re.sub(r'[^0-9]', '', began[-1] if began else '')[:14]}"
 
 
 def _title(facts: Facts) -> str:
@@ -110,7 +127,7 @@ def _uri(config: Config) -> str:
 
 
 def _artifacts(config: Config) -> str | None:
-    return None if "MLFLOW_TRACKING_URI" in os.environ else (_home(config) / ".mlflow").as_uri()
+    return None if os.environ.get("MLFLOW_TRACKING_URI") else (_home(config) / ".mlflow").as_uri()
 
 
 def _client(config: Config) -> Any:

@@ -10,7 +10,7 @@ import copy
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
+from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
 from ablate.transplant.observed import Call
@@ -25,33 +25,37 @@ def role(module: nn.Module, call: Call | None) -> str | None:
     ``call`` is what it was seen with, None where it was not called. ``gate`` is an activation that is none to replace:
     it scales something else, or is the network's output.
     """
-    if isinstance(module, _DropoutNd) or (_is_leaf(module) and _called(module, "dropout")):
+    if _is_dropout(module):
         return "reg"
-    if is_norm(module):
+    if _is_norm(module, call):
         return "norm"
     if call is None:
         return None
     if _is_pool(module) and len(call.x) > 2:
         return "pool"
-    if _may_be_activation(module) and is_nonlinear(module, call.x):
+    if _may_be_activation(module) and _is_nonlinear(module, call.x):
         return "gate" if call.is_output or _scales(module, call) else "act"
     return None
 
 
-def is_norm(module: nn.Module) -> bool:
-    """Say whether ``module`` is a normalisation of torch, or is called one and has no parts that are none."""
-    if not isinstance(module, _NormBase | nn.GroupNorm | nn.LayerNorm) and not _called(module, "norm"):
-        return False
+def _is_dropout(module: nn.Module) -> bool:
+    return isinstance(module, _DropoutNd) or (_is_leaf(module) and _called(module, "dropout"))
+
+
+def _is_norm(module: nn.Module, call: Call | None) -> bool:
+    """Say whether ``module`` is a normalisation of torch, or is called one and does no more: no parts that are none.
+
+    What is only called so keeps the shape and has no matrix: a ``NormedLinear`` is a layer of weights.
+    """
+    if not isinstance(module, _NormBase | nn.GroupNorm | nn.LayerNorm):
+        matrix = any(p.numel() != max(p.shape, default=1) for p in module.parameters(recurse=False))
+        if not _called(module, "norm") or call is None or call.x != call.y or matrix:
+            return False
     return all(name in BESIDE_NORM for name, _ in module.named_children())
 
 
-def carries_statistics(module: nn.Module) -> bool:
-    """Say whether ``module`` keeps running statistics of batches."""
-    return isinstance(module, _BatchNorm) and module.running_mean is not None
-
-
 @torch.no_grad()
-def is_nonlinear(module: nn.Module, shape: tuple[int, ...]) -> bool:
+def _is_nonlinear(module: nn.Module, shape: tuple[int, ...]) -> bool:
     """Say whether ``module``, in evaluation mode, maps each number by itself, and not along a straight line.
 
     It is tried on a copy with numbers of ``shape`` (B, *any): what one number is changed to must change no other.
@@ -91,14 +95,16 @@ def _scales(module: nn.Module, call: Call) -> bool:
 
 
 def _is_pool(module: nn.Module) -> bool:
-    return _is_leaf(module) and _called(module, "pool") and not _called(module, "unpool")
+    return _is_leaf(module) and _called(module, "pool")
 
 
 def _may_be_activation(module: nn.Module) -> bool:
-    """Say whether ``module`` is one thing: no container, and no parts that learn or keep something."""
+    """Say whether ``module`` is one thing: no container, and no parts that learn, keep something or drop out."""
     if isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict | nn.Identity):
         return False
-    return _is_leaf(module) or not any(True for _ in (*module.parameters(), *module.buffers()))
+    return _is_leaf(module) or not (
+        any(True for _ in (*module.parameters(), *module.buffers())) or any(map(_is_dropout, module.modules()))
+    )
 
 
 def _is_leaf(module: nn.Module) -> bool:

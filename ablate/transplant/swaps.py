@@ -43,6 +43,8 @@ def norm(old: nn.Module, call: Call | None, technique: Norm) -> nn.Module:
     """Return what normalises like ``technique`` in the place of ``old``; raise ``ValueError`` where that cannot be."""
     features = _features(old, call)
     last, spatial = _layout(old, call, features)
+    if spatial > 2 and not last:
+        raise ValueError(f"no option stands for a {type(old).__name__} over {spatial} dims: norm=keep leaves it")
     made = technique.build(features, 0 if last else spatial)
     _carry(old, made)
     new = EachPosition(made) if last and spatial else made
@@ -56,14 +58,11 @@ def _features(old: nn.Module, call: Call | None) -> int:
     for name in ("num_features", "num_channels"):
         if isinstance(count := getattr(old, name, None), int):
             return count
-    shape = getattr(old, "normalized_shape", None)
-    if isinstance(shape, tuple | list) and len(shape) > 1:
+    if isinstance(shape := getattr(old, "normalized_shape", None), tuple | list):
         return int(shape[0])
     weight = getattr(old, "weight", None)
     if isinstance(weight, Tensor) and weight.ndim == 1:
         return len(weight)
-    if isinstance(shape, tuple | list):
-        return int(shape[0])
     if call is None:
         raise ValueError(f"how many features a {type(old).__name__} has cannot be told")
     return call.x[1]
@@ -114,7 +113,7 @@ def pool(old: nn.Module, call: Call, technique: Pool) -> nn.Module:
         raise ValueError(
             f"a {type(old).__name__} makes {call.y[1:]} of {call.x[1:]}, and this pooling does not: pool=keep leaves it"
         )
-    return made.train()
+    return made
 
 
 def _of_maps(call: Call, technique: Pool) -> nn.Module | None:

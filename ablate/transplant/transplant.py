@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import ExitStack
+
 from torch import Tensor, nn
 
 from ablate.kit import Kit, weight_layers
@@ -19,10 +22,10 @@ def transplant(model: nn.Module, kit: Kit, spec: DataSpec) -> Replacements:
 
     A technique that ``keeps`` leaves alone what is there. What takes a module's place has its name and keeps its
     shape, and takes over its parameters where they mean the same; one module in several places stays one. ``model``
-    is called once on random examples of ``spec``. The initialiser is told of here, but the caller calls it.
+    is called on random examples of ``spec``, before and after. The initialiser is told of, but the caller calls it.
 
     Raises ``ValueError`` where the network has nothing that a technique could take the place of, where the technique
-    does not fit there, and where the network does not predict what ``spec`` asks for.
+    does not fit there or the network goes on with what it had, and where it does not predict what ``spec`` asks for.
     """
     chosen: dict[str, bool] = {
         "act": not kit.act.keeps,
@@ -37,6 +40,9 @@ def transplant(model: nn.Module, kit: Kit, spec: DataSpec) -> Replacements:
     walk.below(model, "")
     found = walk.replacements()
     _refuse_untouched(kit, chosen, found)
+    if found.rows:
+        _leave_fused_layers(model)
+        _refuse_out_of_reach(model, walk.replaced, spec)
     if not kit.init.keeps:
         names = {module: name for name, module in model.named_modules()}
         found.rows += [
@@ -55,7 +61,7 @@ class _Walk:
         self._made: dict[nn.Module, nn.Module] = {}
         self._known: set[nn.Module] = set()
         self._visited: set[nn.Module] = set()
-        self._rows: list[Replaced] = []
+        self.replaced: dict[nn.Module, Replaced] = {}
 
     def below(self, module: nn.Module, path: str) -> None:
         """Replace the children of ``module``, called ``path``, and theirs."""
@@ -91,7 +97,7 @@ class _Walk:
         else:
             new = swaps.activation(self._kit) if kind == "act" else swaps.dropout(call, self._kit)
         new.train(old.training)
-        self._rows.append(Replaced(kind, path, type(old).__name__, _called(new)))
+        self.replaced[old] = Replaced(kind, path, type(old).__name__, _called(new))
         return new
 
     def replacements(self) -> Replacements:
@@ -101,7 +107,7 @@ class _Walk:
             if self._chosen[kind] and module not in self._known:
                 calls.setdefault((kind, function), []).append(self._names[module])
         return Replacements(
-            self._rows,
+            list(self.replaced.values()),
             [
                 f"{function}() as a function, in {_listed(names)} ({WORDS[kind]}: only a module can be replaced)"
                 for (kind, function), names in calls.items()
@@ -148,6 +154,36 @@ def _refuse_untouched(kit: Kit, chosen: dict[str, bool], found: Replacements) ->
         raise ValueError(
             f"the network has no module of {WORDS[kind]}{which}, so that {kind} would change nothing.{seen} "
             f"Write {kind}=keep, or leave {kind} out"
+        )
+
+
+def _leave_fused_layers(model: nn.Module) -> None:
+    """Have torch's encoder layers call their parts in evaluation, too: fused, they compute what they were made with."""
+    for module in model.modules():
+        if isinstance(module, nn.TransformerEncoderLayer):
+            module.activation_relu_or_gelu = 0  # neither: what torch asks first
+        elif isinstance(module, nn.TransformerEncoder):
+            module.use_nested_tensor = False
+
+
+def _refuse_out_of_reach(model: nn.Module, replaced: Mapping[nn.Module, Replaced], spec: DataSpec) -> None:
+    """Raise ``ValueError`` where the network goes on with a module that was replaced, or cannot without it."""
+    called: dict[nn.Module, None] = {}
+    with ExitStack() as stack:
+        for old in replaced:
+            stack.callback(old.register_forward_pre_hook(lambda module, _: called.setdefault(module)).remove)
+        try:
+            observe(model, spec.input_shape)
+        except Exception as error:  # whatever a network asks of its parts
+            kinds = " ".join(dict.fromkeys(f"{row.kind}=keep" for row in replaced.values()))
+            reason = next(iter(str(error).splitlines()), "").rstrip(".")
+            raise ValueError(
+                f"what was replaced does not fit into the network ({type(error).__name__}: {reason}): {kinds} leaves it"
+            ) from error
+    if row := next((replaced[old] for old in called), None):
+        raise ValueError(
+            f"the network calls its {row.was} {row.path} even where that was replaced: it holds it beside its modules, "
+            f"in a list for one. {row.kind}=keep leaves it"
         )
 
 
