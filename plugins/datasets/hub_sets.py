@@ -23,7 +23,7 @@ from ablate.techniques import Task
 
 from . import array_files, image_files, table_files
 from .collection import Collection, kept, listed, meta, opened
-from .frames import ROWS
+from .frames import ROWS, without_row_labels
 from .hub_access import splits_of
 from .pictures import Opened, form_of
 from .splitting import NAMES
@@ -181,4 +181,5 @@ def _rows(splits: Mapping[str, Dataset]) -> Iterator[pd.DataFrame]:
         for frame in split.with_format("pandas").iter(batch_size=ROWS):
             for name, word in words.items():
                 frame[name] = [None if code is None or code < 0 else word(int(code)) for code in frame[name]]
+            frame = without_row_labels(frame)
             yield frame.assign(**{_SPLIT: key}) if len(splits) > 1 else frame
