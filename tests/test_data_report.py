@@ -65,6 +65,7 @@ def test_a_small_world_repeats_and_nothing_is_said() -> None:
     [
         ({"val": Examples(normal(30, 5), torch.arange(30) % 3)}, "different shapes"),
         ({"val": Examples(normal(30, 4), torch.arange(29) % 3)}, "the val split has 30 inputs and 29 targets"),
+        ({"val": Examples(normal(30, 4), torch.arange(30) % 3 - 1)}, "the val split has targets below 0"),
         ({"val": Examples(normal(30, 4), torch.zeros(30, 2, dtype=torch.int64))}, "needs one class"),
         (
             {"test": Examples(torch.full((30, 4), torch.inf), torch.arange(30) % 3)},

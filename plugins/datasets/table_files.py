@@ -176,7 +176,7 @@ def _refuse(inputs: Sequence[Column], numeric: Sequence[bool], most: int, named:
     nested = [c.name for c in inputs if not c.is_plain]
     if nested:
         raise ConfigError(
-            f"{named}: neither numbers nor words in {listed(nested)}. Drop: data.drop=[{','.join(nested)}]."
+            f"{named}: neither numbers nor words in {listed(nested)}. Leave out: data.drop=[{','.join(nested)}]."
         )
     infinite = [c.name for c, number in pairs if number and c.has_infinity]
     if infinite:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,47 @@ def test_what_cannot_be_meant_is_one_sentence(tmp_path: Path) -> None:
     assert "images/003.png has no mask" in refused(images(scenes))
     Image.new("RGB", (8, 6)).save(scenes / "masks" / "003.png")
     assert "one number a pixel" in refused(images(scenes))
+
+
+@pytest.mark.parametrize("size", [None, 4])
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_file_that_breaks_off_is_one_sentence(tmp_path: Path, suffix: str, size: int | None) -> None:
+    path = own_data.image_folder(tmp_path, size=(40, 40))
+    place = path / "dark" / f"broken.{suffix}"
+    Image.fromarray(own_data.pictures(1, (40, 40))[0]).save(place)
+    place.write_bytes(place.read_bytes()[: place.stat().st_size // 2])
+    assert f"dark/broken.{suffix} cannot be read as an image" in refused(images(path, size=size))
+
+
+def test_a_mask_has_the_size_of_its_image(tmp_path: Path) -> None:
+    scenes = own_data.mask_folder(tmp_path)
+    Image.new("L", (4, 6)).save(scenes / "masks" / "003.png")
+    said = "masks/003.png has 6×4 pixels, but images/003.png, which it labels, has 6×8."
+    assert said in refused(images(scenes))
+    assert said in refused(images(scenes, size=4))
+
+
+def test_what_is_neither_image_nor_mask_is_left_out_and_said(tmp_path: Path) -> None:
+    scenes = own_data.mask_folder(tmp_path)
+    shutil.copy(scenes / "masks" / "003.png", scenes / "masks" / "more.png")
+    origin = images(scenes).origin()
+    assert origin is not None
+    assert origin.sentences[-1] == "1 other files are left out: masks/more.png."
+
+
+def test_a_folder_beside_those_of_splits_is_refused(tmp_path: Path) -> None:
+    path = own_data.image_folder(tmp_path)
+    (path / "light").rename(path / "test")
+    shutil.copytree(path / "dark", path / "train")
+    assert "has folders of splits, test, train, and beside them dark" in refused(images(path))
+    (path / "test").rename(path / "plane")  # a train is a vehicle, too
+    assert images(path).task is Task.classification
+
+
+def test_an_image_of_floats_is_refused(tmp_path: Path) -> None:
+    path = own_data.image_folder(tmp_path)
+    Image.fromarray(own_data.pictures(1)[0] / np.float32(255)).save(path / "dark" / "floats.tiff")
+    assert "floats.tiff holds floats" in refused(images(path))
 
 
 @pytest.mark.parametrize("size", [0, [3, 4, 5], "large", [True]])
