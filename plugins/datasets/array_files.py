@@ -226,7 +226,7 @@ def _layout(
                 f"{named}: an example of x has the shape {own}. It has to be (F,) a row, (T, F) a sequence or "
                 "(C, H, W) an image."
             )
-        last = dims == 3 and (own[0] > 4 >= own[2] if labelled in (None, own[1:]) else own[:2] == labelled)
+        last = dims == 3 and (own[0] > 4 >= own[2] if labelled is None or own[1:] == own[:2] else own[:2] == labelled)
         pictures = "images_last" if last else "images"
         asked = pictures if dims == 3 or labelled else "sequences" if dims == 2 else "rows"
     if asked == "images_last":

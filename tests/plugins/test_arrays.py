@@ -153,7 +153,7 @@ def test_bytes_are_words(tmp_path: Path) -> None:
         ({"x": np.empty((N, 0)), "y": whole(N)}, {}, "there is nothing in an example"),
         ({"x": whole(N, 4), "y": whole(N), "split": np.arange(N) % 4}, {}, "split says '3'"),
         (
-            {"x": whole(N, 4), "y": whole(N), "split": np.array(["tr\xe4in".encode("latin-1")] * N)},
+            {"x": whole(N, 4), "y": whole(N), "split": np.array([b"tr\xe4in"] * N)},
             {},
             "split says 'tr",
         ),
