@@ -138,6 +138,9 @@ def test_a_column_may_say_the_split_and_the_seed_what_it_leaves_open(tmp_path: P
     assert sorted(raw_rows(splits.test, given)) == list(range(80, 100))
     assert [len(split.x) for split in splits] == [64, 16, 20]
     assert splits.train.x.shape[1] == 6  # the column itself is no input
+    for seed in range(5):  # what is drawn has its share of each class
+        drawn = loaded(table(tmp_path / "people.csv", split="when"), seed).val.y
+        assert abs(int(drawn.sum()) - 16 * (given["buys"][:80] == "yes").mean()) <= 1
 
 
 @pytest.mark.parametrize(
