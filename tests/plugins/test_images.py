@@ -182,6 +182,13 @@ def test_a_folder_beside_those_of_splits_is_refused(tmp_path: Path) -> None:
     assert images(path).task is Task.classification
 
 
+def test_sixteen_bits_become_eight_with_white_as_white(tmp_path: Path) -> None:
+    path = own_data.image_folder(tmp_path, size=(1, 3))
+    Image.fromarray(np.array([[256, 7 * 257, 65535]], np.uint16)).save(path / "dark" / "deep.png")
+    rows = torch.cat([in_memory(split.x) for split in loaded(images(path), 0)]).flatten(1).tolist()
+    assert [0, 7, 255] in rows
+
+
 def test_an_image_of_floats_is_refused(tmp_path: Path) -> None:
     path = own_data.image_folder(tmp_path)
     Image.fromarray(own_data.pictures(1)[0] / np.float32(255)).save(path / "dark" / "floats.tiff")

@@ -92,6 +92,13 @@ def test_statistics_are_those_of_training_alone(tmp_path: Path) -> None:
     assert torch.equal(one, two)
 
 
+def test_a_number_that_training_never_has_is_zero(tmp_path: Path) -> None:
+    given = own_data.frame().assign(when=["train"] * 60 + ["val"] * 20 + ["test"] * 20)
+    given.loc[:59, "height"] = np.nan
+    splits = loaded(table(own_data.csv(tmp_path, given), split="when"), 0)
+    assert in_memory(splits.train.x)[:, [0, 2]].unique(dim=0).tolist() == [[0, 1]]
+
+
 def test_a_category_that_training_has_not_seen_is_all_zeros(tmp_path: Path) -> None:
     given = own_data.frame().assign(when=["train"] * 60 + ["val"] * 20 + ["test"] * 20)
     given.loc[:59, "colour"] = "red"
@@ -127,6 +134,9 @@ def test_the_seed_draws_whole_disjoint_splits_with_every_class_in_its_share(tmp_
     share = (given["buys"] == "yes").mean()
     for part in parts[1:]:
         assert abs(sum(given["buys"].iloc[part] == "yes") - 20 * share) <= 1
+    for seed in range(10):
+        for split in loaded(data, seed)[1:]:
+            assert abs(int(split.y.sum()) - 20 * share) <= 1
     again = table(own_data.csv(tmp_path, name="again.csv"))
     assert [raw_rows(split, given) for split in loaded(again, 0)] == parts
     assert [raw_rows(split, given) for split in loaded(data, 1)] != parts
