@@ -297,3 +297,13 @@ def test_a_part_is_not_taken_for_a_revision(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "hf")
     with pytest.raises(ConfigError, match="cannot be reached"):
         hub_sets.content("somebody/tiny", None, "tiny")
+
+
+def test_rows_without_a_label_are_left_out_of_a_table_and_refused_of_images(tmp_path: Path) -> None:
+    features = datasets.Features({"x": datasets.Value("float64"), "label": datasets.ClassLabel(names=["no", "yes"])})
+    rows = {"x": list(np.arange(20.0)), "label": [0, 1] * 8 + [-1] * 4}
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "rows")
+    assert sum(len(split.x) for split in loaded(hub(tmp_path / "rows"), 0)) == 16
+    shown = pictures(12)
+    unlabelled = shown.map(lambda _: {"label": -1}, features=shown.features)
+    assert "examples without a label (-1)" in refused(hub(repository(tmp_path, train=pictures(30), test=unlabelled)))

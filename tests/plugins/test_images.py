@@ -165,6 +165,32 @@ def test_a_mask_has_the_size_of_its_image(tmp_path: Path) -> None:
     assert said in refused(images(scenes, size=4))
 
 
+@pytest.mark.parametrize("mode", ["L", "P", "I;16"])
+def test_a_mask_has_one_number_a_class_in_any_mode(tmp_path: Path, mode: str) -> None:
+    scenes = own_data.mask_folder(tmp_path)
+    values = np.array([3, 100, 200])[np.arange(48).reshape(6, 8) % 3]
+    for place in (scenes / "masks").iterdir():
+        mask = Image.fromarray(values.astype(np.uint16 if mode == "I;16" else np.uint8))
+        if mode == "P":
+            mask.putpalette([255 - n // 3 for n in range(768)])
+        mask.save(place)
+    data = images(scenes)
+    assert loaded(data, 0).train.y[0].tolist() == (np.arange(48).reshape(6, 8) % 3).tolist()
+    origin = data.origin()
+    assert origin is not None
+    assert origin.classes == ("3", "100", "200")
+
+
+def test_masks_of_one_value_or_of_many_are_no_labels(tmp_path: Path) -> None:
+    scenes = own_data.mask_folder(tmp_path)
+    for number, place in enumerate(sorted((scenes / "masks").iterdir())):
+        Image.fromarray((np.arange(48) + 48 * number).reshape(6, 8).astype(np.uint16)).save(place)
+    assert "more than 256 grey values" in refused(images(scenes))
+    for place in (scenes / "masks").iterdir():
+        Image.new("L", (8, 6), 9).save(place)
+    assert "one grey value only, 9" in refused(images(scenes))
+
+
 def test_what_is_neither_image_nor_mask_is_left_out_and_said(tmp_path: Path) -> None:
     scenes = own_data.mask_folder(tmp_path)
     shutil.copy(scenes / "masks" / "003.png", scenes / "masks" / "more.png")

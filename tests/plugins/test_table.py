@@ -125,6 +125,13 @@ def test_other_separators_are_seen(tmp_path: Path, separator: str, name: str) ->
     )
 
 
+def test_a_mark_of_the_byte_order_is_no_part_of_a_name(tmp_path: Path) -> None:
+    own_data.frame().to_csv(tmp_path / "a.csv", index=False, encoding="utf-8-sig")
+    origin = table(tmp_path / "a.csv").origin()
+    assert origin is not None
+    assert origin.features[0] == "height"
+
+
 def test_the_seed_draws_whole_disjoint_splits_with_every_class_in_its_share(tmp_path: Path) -> None:
     given = own_data.frame()
     data = table(own_data.csv(tmp_path))
@@ -161,12 +168,14 @@ def test_a_column_may_say_the_split_and_the_seed_what_it_leaves_open(tmp_path: P
         ([True, False] * 50, "auto", Task.classification),
         (np.arange(100), "auto", Task.regression),
         (np.linspace(0, 1, 100), "auto", Task.regression),
+        ([*range(20)] * 5, "auto", Task.classification),
+        ([*range(20), *range(5)], "auto", Task.regression),  # fewer than five rows for each
         ([0, 1, 2, 3] * 25, "numbers", Task.regression),
         ([0.5, 1.5] * 50, "classes", Task.classification),
     ],
 )
 def test_the_task_is_inferred_unless_said(tmp_path: Path, column: Any, asked: str, task: Task) -> None:
-    data = table(own_data.csv(tmp_path, own_data.frame().assign(y=column)), target="y", target_type=asked)
+    data = table(own_data.csv(tmp_path, own_data.frame(len(column)).assign(y=column)), target="y", target_type=asked)
     assert data.task is task
     assert prepare(data, 0).spec.task is task
     origin = data.origin()
