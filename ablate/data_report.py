@@ -97,6 +97,8 @@ def refuse_unusable(dataset: Dataset, name: str, features: Sequence[str] = ()) -
                 f"{name}: the targets of the {split_name} split have the shape {tuple(split.y.shape[1:])} each, but a "
                 f"{dataset.spec.task.value} of inputs {tuple(split.x.shape[1:])} needs {size or 'one class'}."
             )
+        if dataset.spec.task is not Task.regression and any(int(part.min()) < 0 for part in chunks(split.y)):
+            raise ConfigError(f"{name}: the {split_name} split has targets below 0. Classes are counted from 0 on.")
         for what, part in (("inputs", split.x), ("targets", split.y)):
             if (found := _not_finite(part)) is not None:
                 where = f"feature '{features[found[1]]}'" if what == "inputs" and features else what

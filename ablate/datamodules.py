@@ -12,7 +12,14 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, RandomSampler, SequentialSampler, SubsetRandomSampler
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+)
 
 from ablate.errors import ConfigError
 from ablate.random_state import isolated
@@ -49,19 +56,32 @@ def _loader(module: pl.LightningDataModule, name: str) -> DataLoader[Any]:
     loader = getattr(module, f"{name}_dataloader")()
     if not isinstance(loader, DataLoader):
         raise ConfigError(f"{called}() returns {type(loader).__name__}; it has to return one DataLoader.")
-    plain = (RandomSampler, SequentialSampler, SubsetRandomSampler)
-    if not isinstance(loader.dataset, IterableDataset) and type(loader.sampler) not in plain:
+    if not isinstance(loader.dataset, IterableDataset) and (sampler := _own_sampler(loader)) is not None:
         raise ConfigError(
-            f"{called}() has the sampler {type(loader.sampler).__name__}, but which examples make a batch is decided "
+            f"{called}() has the sampler {type(sampler).__name__}, but which examples make a batch is decided "
             "by data.batch_size and data.order. Leave the sampler out."
         )
     return loader
 
 
+def _own_sampler(loader: DataLoader[Any]) -> Any:
+    """Return what decides about examples otherwise than one after the other or in any order, each once."""
+    batched = loader.batch_sampler
+    if batched is not None and type(batched) is not BatchSampler:
+        return batched
+    sampler = loader.sampler if batched is None else batched.sampler
+    again = isinstance(sampler, RandomSampler) and (
+        sampler.replacement or sampler.num_samples != len(loader.dataset)  # type: ignore[arg-type]
+    )
+    return sampler if again or type(sampler) not in (RandomSampler, SequentialSampler, SubsetRandomSampler) else None
+
+
 def _read(loader: DataLoader[Any], task: Task, hold: Hold, called: str) -> tuple[Tensor, Tensor]:
     if isinstance(loader.dataset, IterableDataset):
         parts = [_pair(batch, called) for batch in loader]
-        return torch.cat([x for x, _ in parts]).float(), _typed(torch.cat([y for _, y in parts]), task)
+        if not parts:
+            raise ConfigError(f"{called}() has no examples.")
+        return torch.cat([x for x, _ in parts]).float(), _typed(torch.cat([y for _, y in parts]), task, called)
     dataset, collate = loader.dataset, loader.collate_fn
     own = sorted(loader.sampler.indices) if isinstance(loader.sampler, SubsetRandomSampler) else range(len(dataset))  # type: ignore[arg-type]
     if not len(own):
@@ -77,7 +97,7 @@ def _read(loader: DataLoader[Any], task: Task, hold: Hold, called: str) -> tuple
         x, y = fetch(list(own[start : start + _PART]))
         inputs += [x.float()] if fits else []
         targets.append(y)
-    y = _typed(torch.cat(targets), task)
+    y = _typed(torch.cat(targets), task, called)
     if fits:
         return torch.cat(inputs), y
     return stored(_inputs(fetch), torch.tensor(list(own)), tuple(first.shape[1:]), torch.float32, parallel=False), y
@@ -93,8 +113,10 @@ def _pair(batch: Any, called: str) -> tuple[Tensor, Tensor]:
     raise ConfigError(f"{called}() gives {type(batch).__name__}s that are no pair of tensors, input and target.")
 
 
-def _typed(y: Tensor, task: Task) -> Tensor:
+def _typed(y: Tensor, task: Task, called: str) -> Tensor:
     """Return targets as a task has them: int64 classes, or floats (N, targets)."""
     if task is not Task.regression:
+        if not torch.equal(y, y.long().to(y.dtype)):
+            raise ConfigError(f"{called}() gives targets that are no whole numbers, for a {task.value}.")
         return y.long()
     return y.float() if y.ndim > 1 else y.float()[:, None]

@@ -81,16 +81,19 @@ def prepare(data: Data, seed: int) -> Dataset:
         splits = splits._replace(train=Examples(*(taken(t, slice(data.train_size)) for t in splits.train)))
     regression = data.task is Task.regression
     outputs = splits.train.y.shape[1] if regression else 1 + max(int(p.max()) for s in splits for p in chunks(s.y))
+    shift, factor = scaling(splits.train.x, data.scale)  # of what has not moved: the same to the bit in every arm
     if splits.is_stored and (data.shift or data.permute_pixels):
         setting = "shift" if data.shift else "permute_pixels"
+        if data.holding is Hold.stream:
+            raise ConfigError(f"data.{setting} moves pixels in memory: it does not go with data.hold=stream.")
         splits = _held(splits, Hold.memory, f"data.{setting} moves pixels and so needs")
     splits = vary(splits, data, outputs, seed)
-    splits = scaled(splits, data.scale)
+    splits = Splits(*(Examples(rescaled(s.x, shift, factor), s.y) for s in splits))
     target_scale = torch.ones(())
     if regression:
-        mean, factor = scaling(splits.train.y, Scale.standard)
-        splits = Splits(*(Examples(s.x, ((s.y - mean) * factor).float()) for s in splits))
-        target_scale = 1 / factor
+        mean, inverse = scaling(splits.train.y, Scale.standard)
+        splits = Splits(*(Examples(s.x, ((s.y - mean) * inverse).float()) for s in splits))
+        target_scale = 1 / inverse
     splits = _held(splits, data.holding, "data.hold=memory asks for")
     return Dataset(splits, DataSpec(data.task, tuple(splits.train.x.shape[1:]), outputs), target_scale)
 
@@ -132,15 +135,6 @@ def _held(splits: Splits, hold: Hold, who: str) -> Splits:
         f"{who} all examples in memory: {size / 2**30:.1f} GB, but a run has {most / 2**30:.1f} (half of what is free, "
         "shared by as many runs as there are processors). Take fewer by data.train_size, or smaller ones."
     )
-
-
-def scaled(splits: Splits, scale: Scale) -> Splits:
-    """Return the splits with inputs (x - shift) · factor in float32, by the statistics of the training inputs.
-
-    They are computed in the precision of the inputs, or better, and then rounded.
-    """
-    shift, factor = scaling(splits.train.x, scale)
-    return Splits(*(Examples(rescaled(s.x, shift, factor), s.y) for s in splits))
 
 
 def vary(splits: Splits, data: Data, outputs: int, seed: int) -> Splits:

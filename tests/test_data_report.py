@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from ablate import data_report
 from ablate.data_report import constant, missing_classes, refuse_unusable, repeated
 from ablate.dataset import Dataset, Examples, Splits
 from ablate.errors import ConfigError
@@ -60,11 +61,26 @@ def test_a_small_world_repeats_and_nothing_is_said() -> None:
     assert repeated(Splits(bits, bits, bits)) == []
 
 
+@pytest.mark.parametrize(("different", "is_said"), [(14, False), (15, True)])
+def test_a_world_is_small_with_less_than_half_as_many_inputs_as_examples(different: int, is_said: bool) -> None:
+    train = Examples(torch.arange(30.0)[:, None] % different, torch.arange(30) % 3)
+    assert bool(repeated(Splits(train, train, train))) is is_said
+
+
+def test_of_many_examples_some_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.arange(30.0)[:, None]
+    train, val, test = (Examples(part, torch.arange(30) % 3) for part in (x, x.flip(0), x + 30))
+    assert len(repeated(Splits(train, val, test))) == 1
+    monkeypatch.setattr(data_report, "_COMPARED", 10)  # the first ten of training, the last ten of validation
+    assert repeated(Splits(train, val, test)) == []
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
         ({"val": Examples(normal(30, 5), torch.arange(30) % 3)}, "different shapes"),
         ({"val": Examples(normal(30, 4), torch.arange(29) % 3)}, "the val split has 30 inputs and 29 targets"),
+        ({"val": Examples(normal(30, 4), torch.arange(30) % 3 - 1)}, "the val split has targets below 0"),
         ({"val": Examples(normal(30, 4), torch.zeros(30, 2, dtype=torch.int64))}, "needs one class"),
         (
             {"test": Examples(torch.full((30, 4), torch.inf), torch.arange(30) % 3)},

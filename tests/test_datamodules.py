@@ -10,7 +10,15 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset, WeightedRandomSampler, random_split
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+    random_split,
+)
 
 import ablate
 from ablate.dataset import loaded, prepare
@@ -155,6 +163,43 @@ class Weighted(Somebody):
         return DataLoader(self.parts[0], sampler=WeightedRandomSampler([1.0] * 36, 36))
 
 
+class Bucketed(Somebody):
+    """A module that draws them so by batches."""
+
+    def train_dataloader(self) -> Any:
+        sampler = WeightedRandomSampler([1.0] * 36, 36)
+        return DataLoader(self.parts[0], batch_sampler=BatchSampler(sampler, 6, drop_last=False))
+
+
+class Again(Somebody):
+    """A module that draws an example more than once."""
+
+    def train_dataloader(self) -> Any:
+        return DataLoader(self.parts[0], sampler=RandomSampler(self.parts[0], replacement=True))
+
+
+class Fewer(Somebody):
+    """A module that draws some of the examples."""
+
+    def train_dataloader(self) -> Any:
+        return DataLoader(self.parts[0], sampler=RandomSampler(self.parts[0], num_samples=5))
+
+
+class Halves(Somebody):
+    """A module whose classes are no whole numbers."""
+
+    def train_dataloader(self) -> Any:
+        return DataLoader(TensorDataset(X, Y / 2))
+
+
+class Nothing(Somebody):
+    """A module without examples that come one after the other."""
+
+    def train_dataloader(self) -> Any:
+        empty: Any = type("Empty", (IterableDataset,), {"__iter__": lambda _: iter(())})()
+        return DataLoader(empty)
+
+
 class Single(Somebody):
     """A module without targets."""
 
@@ -174,6 +219,11 @@ class Empty(Somebody):
     [
         (NoTest, r"NoTest.test_dataloader\(\) is not there"),
         (Weighted, "has the sampler WeightedRandomSampler"),
+        (Bucketed, "has the sampler WeightedRandomSampler"),
+        (Again, "has the sampler RandomSampler"),
+        (Fewer, "has the sampler RandomSampler"),
+        (Halves, "targets that are no whole numbers"),
+        (Nothing, "has no examples"),
         (Single, "no pair of tensors"),
         (Empty, "has no examples"),
     ],

@@ -210,3 +210,20 @@ def test_batches_go_on_where_they_were(seed: int | None, given: int) -> None:
     assert len(rest) == 3 - given  # the last of four examples
     assert [x.tolist() for x, _ in second] == rest
     assert len(list(second)) == 3
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(10, [4, 6]), (11, [4, 4, 3]), (9, [4, 5])])
+def test_a_last_batch_with_less_than_one_for_each_process_joins_the_one_before(count: int, sizes: list[int]) -> None:
+    shares = []
+    for rank in range(3):
+        loader = batches(count, 4, seed=None)
+        loader.share(rank, 3)
+        shares.append([len(batch.x) for batch in loader])
+    assert [sum(parts) for parts in zip(*shares, strict=True)] == sizes
+    assert all(min(parts) > 0 for parts in shares)
+
+
+def test_more_processes_than_examples_are_refused() -> None:
+    batches(3, 4, seed=None).share(0, 3)
+    with pytest.raises(ConfigError, match=r"trainer.devices=4: a split has 3 examples only"):
+        batches(3, 4, seed=None).share(0, 4)

@@ -10,7 +10,7 @@ import torch
 
 import ablate
 from ablate.composition import config_loader
-from ablate.dataset import loaded
+from ablate.dataset import loaded, prepare
 from ablate.errors import ConfigError
 from ablate.record import Status
 from ablate.sweeps.execute import foresee
@@ -166,6 +166,20 @@ def test_what_moves_pixels_takes_the_images_into_memory(tmp_path: Path, setting:
     record = ablate.run(ablate.compose([*images, setting, "trainer.max_epochs=1", "trainer.validations=1"]))
     assert record.status is Status.finished
     assert (record.facts.data or {})["held"] == "memory"
+
+
+def test_pixels_are_not_moved_in_a_stream(tmp_path: Path) -> None:
+    images = ["data=images", f"data.path={own_data.image_folder(tmp_path)}", "model=cnn", "data.hold=stream"]
+    with pytest.raises(ConfigError, match=r"data.shift moves pixels in memory: it does not go with data.hold=stream"):
+        prepare(ablate.compose([*images, "data.shift=1"]).data, 0)
+
+
+def test_a_moved_test_leaves_training_as_it_was_to_the_bit(tmp_path: Path) -> None:
+    images = ["data=images", f"data.path={own_data.image_folder(tmp_path, count=300)}", "model=cnn"]
+    still, moved = (prepare(ablate.compose([*images, f"data.shift={by}"]).data, 0).splits for by in (0, 1))
+    assert torch.equal(still.train.x, moved.train.x)
+    assert torch.equal(still.val.x, moved.val.x)
+    assert not torch.equal(still.test.x, moved.test.x)
 
 
 def test_infinite_inputs_are_refused_before_anything_trains(tmp_path: Path) -> None:

@@ -208,3 +208,9 @@ def test_free_memory_is_that_of_the_container(tmp_path: Path) -> None:
     assert free(info, groups) == 20000
     (groups / "memory.max").write_text("max\n", encoding="utf-8")
     assert free(info, groups) == 50 * 1024
+
+
+def test_a_run_may_keep_its_share_of_half_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored, "_free", lambda: 8000)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    assert stored.room() == 1000

@@ -22,7 +22,6 @@ from .collection import Collection, kept, listed, new_array, opened
 from .splitting import NAMES
 
 PARTS = ("train", "val", "test")
-_FEW = 20
 _CHUNK = 4096
 
 
@@ -38,8 +37,15 @@ def _arrays(path: Path, content: str, reading: str) -> Collection:
 
 
 def _write(folder: Path, path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigError(f"data.path={path.name} is a folder: data=arrays reads an npz file. Images are data=images.")
     members = _unpack(path, folder)
     names = [name for name in PARTS if f"x_{name}" in members]
+    if names and (twice := [name for name in ("x", "y", "split") if name in members]):
+        raise ConfigError(
+            f"{path.name} has the arrays {' and '.join(twice)} beside x_{names[0]}: which are meant? Save x and y (and "
+            "split), or x_train, y_train and so on."
+        )
     if "x" in members and "y" in members:
         pairs = [(members["x"], members["y"])]
     elif "train" in names and all(f"y_{name}" in members for name in names):
@@ -52,8 +58,11 @@ def _write(folder: Path, path: Path, settings: Mapping[str, Any]) -> dict[str, A
     for x, y in pairs:
         if not x.ndim or not y.ndim or len(x) != len(y):
             raise ConfigError(f"{path.name}: x has the shape {x.shape} and y {y.shape}: one target for each example.")
-    if shapes := {x.shape[1:] for x, _ in pairs} - {pairs[0][0].shape[1:]}:
-        raise ConfigError(f"{path.name}: examples of {pairs[0][0].shape[1:]} and {shapes.pop()} cannot be mixed.")
+    for what, parts in zip(("examples", "targets"), zip(*pairs, strict=True), strict=True):
+        if shapes := {part.shape[1:] for part in parts} - {parts[0].shape[1:]}:
+            raise ConfigError(f"{path.name}: {what} of {parts[0].shape[1:]} and {shapes.pop()} cannot be mixed.")
+    if 0 in pairs[0][0].shape[1:]:
+        raise ConfigError(f"{path.name}: x has the shape {pairs[0][0].shape}: there is nothing in an example.")
     count = sum(len(x) for x, _ in pairs)
     if not count:
         raise ConfigError(f"{path.name} has no examples: x has the shape {pairs[0][0].shape}.")
@@ -67,7 +76,8 @@ def _write(folder: Path, path: Path, settings: Mapping[str, Any]) -> dict[str, A
     if given is not None:
         np.save(folder / "split.npy", given)
     task, classes = targets(folder, [y for _, y in pairs], pairs[0][0], settings["target_type"], path.name)
-    shape, order = _layout(pairs[0][0], settings["layout"], task, path.name)
+    labelled = pairs[0][1].shape[1:] if task is Task.segmentation else None
+    shape, order = _layout(pairs[0][0], settings["layout"], labelled, path.name)
     _inputs(folder, [x for x, _ in pairs], count, shape, order, path.name)
     for member in members:
         (folder / f"raw-{member}.npy").unlink()
@@ -111,12 +121,15 @@ def _given(said: Any, count: int, named: str) -> Any:
     """Return 0, 1 or 2 for each example."""
     if said.shape != (count,):
         raise ConfigError(f"{named}: split has the shape {said.shape}, but there are {count} examples.")
-    if said.dtype.kind in "iu" and set(np.unique(said).tolist()) <= {0, 1, 2}:
-        return said.astype(np.int8)
-    words = np.char.lower(np.asarray(said, dtype=str))
-    if unknown := sorted(set(words.tolist()) - set(NAMES)):
+    numbers = NAMES | {"0": 0, "1": 1, "2": 2}
+    words = [_word(value).lower() for value in said.tolist()]
+    if unknown := sorted(set(words) - set(numbers)):
         raise ConfigError(f"{named}: split says '{unknown[0]}'. It has to say train, val or test, or 0, 1 or 2.")
-    return np.array([NAMES[word] for word in words.tolist()], np.int8)
+    return np.array([numbers[word] for word in words], np.int8)
+
+
+def _word(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def described(shape: tuple[int, ...]) -> str:
@@ -131,7 +144,11 @@ def targets(folder: Path, parts: Sequence[Any], x: Any, asked: str, named: str) 
     first = parts[0]
     if first.dtype.kind not in "biufUS":
         raise ConfigError(f"{named}: y holds {first.dtype}; it has to hold numbers or words.")
+    if len({part.dtype.kind in "US" for part in parts}) > 1:
+        raise ConfigError(f"{named}: y holds words in one split and numbers in another.")
     if first.ndim == 3:
+        if asked == "numbers":
+            raise ConfigError(f"data.target_type=numbers: y of {named} has the shape {first.shape}, labels of pixels.")
         return Task.segmentation, _pixel_labels(folder, parts, x, named)
     if first.ndim > 2:
         raise ConfigError(
@@ -146,11 +163,16 @@ def targets(folder: Path, parts: Sequence[Any], x: Any, asked: str, named: str) 
             raise ConfigError(
                 f"{named}: y holds words, such as '{y.flat[0]}', no numbers. Drop data.target_type=numbers."
             )
-        np.save(folder / "y.npy", y.reshape(len(y), -1).astype(np.float64))
+        numbers = y.reshape(len(y), -1).astype(np.float64)
+        if (numbers == numbers[:1]).all(0).any():
+            raise ConfigError(f"{named}: y has one value only, {numbers[0, 0]:g}: there is nothing to learn.")
+        np.save(folder / "y.npy", numbers)
         return Task.regression, []
     if y.ndim == 2 and not column:
         raise ConfigError(f"{named}: y has the shape {y.shape}. Classes are one number an example, (N,).")
     flat = y.reshape(len(y))
+    if flat.dtype.kind == "f" and not np.isfinite(flat).all():
+        raise ConfigError(f"{named}: y has NaN or infinity, which are no classes. Leave such examples out.")
     values, codes = np.unique(flat, return_inverse=True)
     if len(values) < 2:
         raise ConfigError(f"{named}: y has one class only, {values[0]}: there is nothing to learn.")
@@ -160,7 +182,7 @@ def targets(folder: Path, parts: Sequence[Any], x: Any, asked: str, named: str) 
             "floats, or write data.target_type=numbers."
         )
     np.save(folder / "y.npy", codes.astype(np.int64))
-    return Task.classification, [str(value) for value in values.tolist()]
+    return Task.classification, [_word(value) for value in values.tolist()]
 
 
 def _pixel_labels(folder: Path, parts: Sequence[Any], x: Any, named: str) -> list[str]:
@@ -184,8 +206,13 @@ def _pixel_labels(folder: Path, parts: Sequence[Any], x: Any, named: str) -> lis
     return [str(value) for value in values]
 
 
-def _layout(x: Any, asked: str, task: Task, named: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the shape of one example as networks take it, and the order of the dims that gives it; -1 is a new one."""
+def _layout(
+    x: Any, asked: str, labelled: tuple[int, ...] | None, named: str
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the shape of one example as networks take it, and the order of the dims that gives it; -1 is a new one.
+
+    ``labelled`` is the size (H, W) of the labels of pixels, if such are the targets.
+    """
     dims, own = x.ndim - 1, x.shape[1:]
     wanted = {"rows": (0, 1), "sequences": (1, 2), "images": (2, 3), "images_last": (3,)}
     if asked != "auto" and dims not in wanted[asked]:
@@ -199,9 +226,9 @@ def _layout(x: Any, asked: str, task: Task, named: str) -> tuple[tuple[int, ...]
                 f"{named}: an example of x has the shape {own}. It has to be (F,) a row, (T, F) a sequence or "
                 "(C, H, W) an image."
             )
-        last = dims == 3 and own[0] > 4 >= own[2]
+        last = dims == 3 and (own[0] > 4 >= own[2] if labelled is None or own[1:] == own[:2] else own[:2] == labelled)
         pictures = "images_last" if last else "images"
-        asked = pictures if dims == 3 or task is Task.segmentation else "sequences" if dims == 2 else "rows"
+        asked = pictures if dims == 3 or labelled else "sequences" if dims == 2 else "rows"
     if asked == "images_last":
         return (own[2], own[0], own[1]), (0, 3, 1, 2)
     if asked == "images":
@@ -215,7 +242,7 @@ def _inputs(
     folder: Path, parts: Sequence[Any], count: int, shape: tuple[int, ...], order: tuple[int, ...], named: str
 ) -> None:
     """Keep the inputs in small whole numbers where they are such, else in floats: float64 for rows, as tables have."""
-    kind = parts[0].dtype
+    kind = np.result_type(*(part.dtype for part in parts))  # splits may differ
     if kind.kind not in "biuf":
         raise ConfigError(f"{named}: x holds {kind}; it has to hold numbers.")
     small = kind.kind in "bu" and kind.itemsize == 1

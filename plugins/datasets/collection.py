@@ -27,7 +27,7 @@ from ablate.techniques import Task
 
 from .splitting import three_ways
 
-FORMAT = 1
+FORMAT = 2
 """Raised when what is kept of a source changes its meaning."""
 
 Fit = Callable[[Tensor, Tensor], tuple[Read, tuple[int, ...]]]
@@ -52,11 +52,14 @@ class Collection:
     fit: Fit | None = None
     """How inputs are made of what is kept, by the training examples; None where they are kept as they are."""
 
-    def splits(self, seed: int) -> Splits:
-        """Return the splits that belong to ``seed``; inputs are read when they are needed."""
+    def splits(self, seed: int, train_size: int | None = None) -> Splits:
+        """Return the splits that belong to ``seed``; inputs are read when they are needed.
+
+        Of training the first ``train_size`` examples are all that anything is computed from.
+        """
         labels = self.y if self.task is Task.classification else None
         parts = three_ways(len(self.x), seed, labels, self.given)
-        read, shape = self.fit(self.x, parts[0]) if self.fit else (plain(self.x), tuple(self.x.shape[1:]))
+        read, shape = self.fit(self.x, parts[0][:train_size]) if self.fit else (plain(self.x), tuple(self.x.shape[1:]))
         dtype = torch.float64 if self.x.dtype == torch.float64 else torch.float32
         return Splits(*(Examples(stored(read, part, shape, dtype), self._targets(part)) for part in parts))
 

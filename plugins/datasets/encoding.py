@@ -54,7 +54,8 @@ class Encoding:
 
     def means(self, rows: Tensor, train: Tensor) -> Tensor:
         """Return the mean of each column of numbers over the training examples that have a value."""
-        total, count = torch.zeros(len(self.numbers), dtype=torch.float64), torch.zeros(len(self.numbers))
+        total = torch.zeros(len(self.numbers), dtype=torch.float64)
+        count = torch.zeros_like(total)
         for part in train.split(_ROWS):
             own = rows[part][:, list(self.numbers)]
             total += own.nansum(0)

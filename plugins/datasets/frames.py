@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+import lzma
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from ablate.errors import ConfigError
 ROWS = 100_000
 """Rows of a part."""
 
-CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".csv.bz2", ".csv.xz", ".csv.zst")
+CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".csv.bz2", ".csv.xz")
 PARQUET = (".parquet", ".pq")
 
 Frames = Callable[[], Iterator[pd.DataFrame]]
@@ -42,24 +45,42 @@ def frames_of(path: Path) -> Frames:
 def _guarded(path: Path, frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     try:
         yield from frames
-    except (OSError, ValueError, pa.ArrowException, csv.Error) as error:  # pandas' own errors are values that are wrong
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path} cannot be read as a table: it is no text in UTF-8 ({error.reason}). Save it as UTF-8."
+        ) from error
+    except (OSError, ValueError, pa.ArrowException, csv.Error, *_PACKED) as error:  # pandas' own errors are ValueErrors
         reason = " ".join(str(error).split()).rstrip(".")
         raise ConfigError(f"{path} cannot be read as a table: {reason}.") from error
 
 
+_PACKED = (EOFError, zlib.error, lzma.LZMAError)
+"""What goes wrong in a packed file."""
+
+
 def _csv(path: Path) -> Iterator[pd.DataFrame]:
     """Yield words as they stand: what is a number is decided for a whole column, not for a part of it."""
-    with pd.read_csv(
-        path,
-        sep=_separator(path),
-        dtype=str,
-        chunksize=ROWS,
-        encoding="utf-8-sig",
-        skipinitialspace=True,
-        index_col=False,
-        on_bad_lines="error",
-    ) as reader:
-        yield from reader
+    how: dict[str, Any] = {"sep": _separator(path), "dtype": str, "encoding": "utf-8-sig", "skipinitialspace": True}
+    _refuse_twins(pd.read_csv(path, header=None, nrows=1, **how).iloc[0].dropna().tolist())
+    with pd.read_csv(path, chunksize=ROWS, index_col=False, on_bad_lines="error", **how) as reader:
+        while (frame := _next(reader)) is not None:
+            yield frame
+
+
+def _next(reader: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
+    """Return the next part; raise ``ValueError`` where pandas would cut rows that are longer than the first line."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return next(reader, None)
+        except pd.errors.ParserWarning as error:
+            raise ValueError("its rows have more values than its first line has names") from error
+
+
+def _refuse_twins(names: Sequence[str]) -> None:
+    """Raise ``ValueError`` for two columns of one name: which is meant by a setting?"""
+    if twins := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"it has several columns called '{twins[0]}'. Rename them")
 
 
 def _separator(path: Path) -> str:
@@ -71,22 +92,25 @@ def _separator(path: Path) -> str:
 
 def _parquet(path: Path) -> Iterator[pd.DataFrame]:
     with pq.ParquetFile(path) as file:
+        _refuse_twins(file.schema_arrow.names)
         for batch in file.iter_batches(batch_size=ROWS):
-            yield batch.to_pandas()
+            yield without_row_labels(batch.to_pandas(ignore_metadata=True))  # an index is a column as any other
 
 
-def as_numbers(column: pd.Series[Any]) -> NDArray[np.float64] | None:
-    """Return a column as floats (N,), NaN where it has no value; None where it holds something else."""
+def without_row_labels(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table without the nameless index that pandas keeps in a file: it says where a row once stood."""
+    return frame[[name for name in frame.columns if not name.startswith("__index_level_")]]
+
+
+def numbers_among(column: pd.Series[Any]) -> NDArray[np.float64]:
+    """Return a column as floats (N,), NaN where it has no value, or one that is no number."""
+    if pd.api.types.is_complex_dtype(column):
+        return np.full(len(column), np.nan)
     if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
-        if pd.api.types.is_complex_dtype(column):
-            return None
         return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
     if not (pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column)):
-        return None
-    numbers = pd.to_numeric(column, errors="coerce")
-    if bool((numbers.isna() & column.notna()).any()):
-        return None
-    return np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
+        return np.full(len(column), np.nan)
+    return np.asarray(pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))
 
 
 def as_words(column: pd.Series[Any]) -> NDArray[np.object_]:

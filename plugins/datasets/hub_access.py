@@ -32,13 +32,18 @@ def splits_of(path: str | Path, config: str | None, revision: str | None) -> dic
             "data=hub needs the Hugging Face library: pip install 'lightning-ablate[hub]' (or datasets)."
         ) from error
     local, asked = isinstance(path, Path), (str(path), config, revision)
+    if local and revision:
+        raise ConfigError(f"data.revision={revision}: a local data set has no revisions. Leave it out.")
     if asked in _refused and time.monotonic() - _refused[asked][0] < PAUSE:
         raise ConfigError(_refused[asked][1])
     with _remembered(asked), _quiet(), _explained(str(path), local):
         if isinstance(path, Path):
+            saved = any((path / name).exists() for name in ("dataset_dict.json", "state.json"))
+            if config and (saved or path.is_file()):
+                raise ConfigError(f"data.config={config}: {path.name} has no parts to choose from. Leave it out.")
             if path.is_file():
                 found: Any = datasets.load_dataset(_reader(path), data_files=str(path))
-            elif any((path / name).exists() for name in ("dataset_dict.json", "state.json")):
+            elif saved:
                 found = datasets.load_from_disk(str(path))
             else:
                 found = datasets.load_dataset(str(path), config)
@@ -82,7 +87,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _explained(path: str, local: bool) -> Iterator[None]:
-    from datasets.exceptions import DatasetNotFoundError
+    from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
     try:
         yield
@@ -100,8 +105,8 @@ def _explained(path: str, local: bool) -> Iterator[None]:
             f"data.path={path}: the Hugging Face hub cannot be reached, and this data set is not cached here. "
             f"{_cached()} A local folder in the hub's layout does as well."
         ) from error
-    except (ValueError, OSError, RuntimeError, KeyError, TypeError) as error:
-        said = _said(error)
+    except (ValueError, OSError, RuntimeError, LookupError, TypeError, DatasetsError) as error:
+        said = _said(error.__cause__ if isinstance(error, DatasetsError) and error.__cause__ else error)
         if "scripts are no longer supported" in said:
             raise ConfigError(
                 f"data.path={path}: this data set brings code of its own, which is not run. Look for one that was "
@@ -111,7 +116,7 @@ def _explained(path: str, local: bool) -> Iterator[None]:
         raise ConfigError(f"data.path={path} cannot be loaded: {said}.{pick}") from error
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     return " ".join(str(error).split()).rstrip(".")[:600] or type(error).__name__
 
 

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,9 @@ from ablate.techniques import Task
 
 from . import array_files, image_files, table_files
 from .collection import Collection, kept, listed, meta, opened
-from .frames import ROWS
+from .frames import ROWS, without_row_labels
 from .hub_access import splits_of
-from .pictures import Opened, form_of
+from .pictures import Opened, form_of, same_sizes
 from .splitting import NAMES
 
 if TYPE_CHECKING:
@@ -48,10 +48,11 @@ def content(path: str, config: str | None, revision: str | None) -> str:
 
     Other processes of a sweep need not ask, nor does who works without a network and has it cached.
     """
-    memo = cache_folder() / "hub" / f"{'--'.join(filter(None, (path.replace('/', '--'), config, revision)))}.json"
+    asked = "--".join(str(each).replace("/", "--") for each in (path, config, revision))
+    memo = cache_folder() / "hub" / f"{asked}.json"
     with suppress(OSError, ValueError):
-        asked, found = json.loads(memo.read_text(encoding="utf-8"))
-        if 0 <= time.time() - asked < BELIEVED:
+        when, found = json.loads(memo.read_text(encoding="utf-8"))
+        if 0 <= time.time() - when < BELIEVED:
             return str(found)
     splits = splits_of(path, config, revision)
     files = [Path(each["filename"]) for split in splits.values() for each in split.cache_files]
@@ -66,14 +67,32 @@ def _hub(path: str | Path, content: str, reading: str) -> Collection:
     settings = json.loads(reading)
     name = path.name if isinstance(path, Path) else path
     kind = meta_of(path, content, settings)
+    idle, what = (_OF_TABLES, "of images") if kind["images"] else (_OF_IMAGES, "a table")
+    _refuse_idle(settings, idle, f"{name} is {what}")
+    left = [f"Splits left out: {listed(kind['others'])}."] if kind["others"] else []
     if kind["images"]:
         folder = kept(f"hub {name}", content, settings, lambda where: _write_images(where, path, settings, kind))
-        return opened(folder)
+        return _and(opened(folder), left)
     own = {key: settings[key] for key in ("target_type", "drop", "categorical", "max_categories")}
     own |= {"target": settings["target"] or kind["target"], "split": _SPLIT if kind["given"] else None}
-    return table_files.open_table(
-        name, content, json.dumps(own), _Frames(path, settings["config"], settings["revision"])
-    )
+    frames = _Frames(path, settings["config"], settings["revision"])
+    return _and(table_files.open_table(name, content, json.dumps(own), frames), left)
+
+
+def _and(found: Collection, more: Sequence[str]) -> Collection:
+    return replace(found, sentences=(*found.sentences, *more))
+
+
+_OF_TABLES: dict[str, Any] = {"drop": [], "categorical": [], "max_categories": 64}
+_OF_IMAGES: dict[str, Any] = {"size": None, "colour": "auto"}
+"""Settings that mean something in one kind of data set only, as they are where nothing is said."""
+
+
+def _refuse_idle(settings: Mapping[str, Any], idle: Mapping[str, Any], why: str) -> None:
+    """Raise ``ConfigError`` for a setting that would change nothing."""
+    for setting, default in idle.items():
+        if settings[setting] != default:
+            raise ConfigError(f"data.{setting} would change nothing: {why}. Leave it out.")
 
 
 def meta_of(path: str | Path, content: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,15 +100,25 @@ def meta_of(path: str | Path, content: str, settings: Mapping[str, Any]) -> dict
     asked = {key: settings[key] for key in ("config", "revision", "inputs", "target")}
 
     def look(_: Path) -> dict[str, Any]:
-        splits = _used(splits_of(path, settings["config"], settings["revision"]))
+        found = splits_of(path, settings["config"], settings["revision"])
+        splits = _used(found)
         first = next(iter(splits.values()))
+        for split, own in splits.items():
+            if unlike := sorted(set(own.column_names) ^ set(first.column_names)):
+                raise ConfigError(f"data.path={path}: not all splits have the column {unlike[0]}; {split} is unlike.")
         images = [name for name, feature in first.features.items() if type(feature).__name__ == "Image"]
         target = settings["target"] or _target(first, images)
         for name in filter(None, (settings["inputs"], *(target if isinstance(target, list) else [target]))):
             if name not in first.features:
                 raise ConfigError(f"data.path={path} has no column {name}. It has {listed(list(first.features), 30)}.")
+        if settings["inputs"] and settings["inputs"] not in images:
+            raise ConfigError(
+                f"data.inputs={settings['inputs']}: this column of {path} holds no images. Those of images: "
+                f"{listed(images) or 'none, it is a table, and data.drop leaves columns out'}."
+            )
         inputs = [settings["inputs"]] if settings["inputs"] else [name for name in images if name != target]
-        return {"images": inputs[:1], "target": target, "given": len(splits) > 1, "splits": list(splits)}
+        others = [name for name in found if name not in splits]
+        return {"images": inputs[:1], "target": target, "given": len(splits) > 1, "others": others}
 
     return meta(kept(f"look {path}", content, asked, look))
 
@@ -140,6 +169,7 @@ def _write_images(
         np.save(folder / "split.npy", np.concatenate(codes))
     if type(feature).__name__ == "Image":
         masks = {key: split.cast_column(target, ImageFeature(decode=False)) for key, split in splits.items()}
+        same_sizes(_pictures(plain, column), _pictures(masks, target))
         task, classes = Task.segmentation, image_files.keep_masks(folder, _pictures(masks, target), count, form)
     else:
         parts = [np.asarray(split.with_format(None).select_columns([target])[target][:]) for split in splits.values()]
@@ -181,4 +211,5 @@ def _rows(splits: Mapping[str, Dataset]) -> Iterator[pd.DataFrame]:
         for frame in split.with_format("pandas").iter(batch_size=ROWS):
             for name, word in words.items():
                 frame[name] = [None if code is None or code < 0 else word(int(code)) for code in frame[name]]
+            frame = without_row_labels(frame)
             yield frame.assign(**{_SPLIT: key}) if len(splits) > 1 else frame

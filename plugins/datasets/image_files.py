@@ -21,7 +21,7 @@ from ablate.errors import ConfigError
 from ablate.techniques import Task
 
 from .collection import Collection, kept, listed, new_array, opened
-from .pictures import Form, Opened, decoded, form_of, labels, pixels
+from .pictures import Form, Opened, decoded, form_of, labels, pixels, same_sizes
 from .splitting import NAMES
 
 MASKS = ("masks", "mask", "labels")
@@ -56,6 +56,7 @@ def _write(folder: Path, root: Path, settings: Mapping[str, Any]) -> dict[str, A
         np.save(folder / "split.npy", np.array([each.split for each in examples], np.int8))
     if isinstance(examples[0].label, Path):
         masks = [(str(e.label.relative_to(root)), _opener(e.label)) for e in examples if isinstance(e.label, Path)]
+        same_sizes(named, masks)
         task, classes = Task.segmentation, keep_masks(folder, masks, len(masks), form)
     else:
         task, classes = Task.classification, sorted({str(each.label) for each in examples})
@@ -72,10 +73,8 @@ def told(
 ) -> list[str]:
     """Return in words what images were found."""
     colour = "grey" if form.channels == 1 else "colour"
-    found = [
-        f"{name}: {count:,} {colour} images of {form.height}×{form.width} pixels, {task.value}, {len(classes)} classes "
-        f"({listed(list(classes), 6)})."
-    ]
+    what = f"{len(classes)} classes ({listed(list(classes), 6)})" if classes else "numbers"
+    found = [f"{name}: {count:,} {colour} images of {form.height}×{form.width} pixels, {task.value}, {what}."]
     return [*found, f"Split by {by}." if given else "Split by the seed."]
 
 
@@ -122,12 +121,20 @@ def _found(root: Path) -> tuple[list[_Example], list[str]]:
         raise ConfigError(f"data.path: {root} has no images ({', '.join(sorted(suffixes)[:12])}, …) in it.")
     tops = {file.relative_to(root).parts[0].lower() for file in pictures if len(file.relative_to(root).parts) > 1}
     parted = bool(tops) and tops <= set(NAMES)
+    if not parted and len({NAMES[top] for top in tops & set(NAMES)}) > 1:
+        raise ConfigError(
+            f"{root} has folders of splits, {listed(sorted(tops & set(NAMES)))}, and beside them "
+            f"{listed(sorted(tops - set(NAMES)))}. Take the others out: they are neither splits nor classes."
+        )
     examples = list(_examples(root, pictures, parted))
     if isinstance(examples[0].label, str) and len({each.label for each in examples}) < 2:
         raise ConfigError(
             f"{root} has images of one class only, '{examples[0].label}': each class needs a folder of its own, or the "
             "folders images and masks a label at every pixel."
         )
+    if isinstance(examples[0].label, Path):
+        used = {each.image for each in examples} | {each.label for each in examples}
+        others += [str(file.relative_to(root)) for file in pictures if file not in used]
     return examples, others
 
 
@@ -156,7 +163,7 @@ def _kind(root: Path, file: Path, parted: bool) -> str:
 
 def _mask_of(root: Path, image: Path, masks: Mapping[Path, Path], parted: bool) -> Path:
     parts = list(image.relative_to(root).with_suffix("").parts)
-    for name in {file.relative_to(root).parts[int(parted)] for file in masks.values()}:
+    for name in sorted({file.relative_to(root).parts[int(parted)] for file in masks.values()}):
         parts[int(parted)] = name
         if (mask := masks.get(Path(*parts))) is not None:
             return mask

@@ -19,6 +19,9 @@ from ablate.errors import ConfigError
 THREADS = 4
 _GREY = frozenset({"1", "L", "I", "F", "I;16", "I;16B", "I;16L", "LA"})
 
+_BROKEN = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+"""What Pillow raises for a file that it cannot decode."""
+
 Opened = Callable[[], Image.Image]
 """Opens a picture; decoding waits."""
 
@@ -39,8 +42,7 @@ def form_of(named: Iterable[tuple[str, Opened]], size: Any, colour: str) -> Form
     is_grey = True
     for name, opened in named:
         with _open(name, opened) as picture:
-            turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            shapes.setdefault((picture.width, picture.height) if turned else (picture.height, picture.width), name)
+            shapes.setdefault(_upright(name, picture), name)
             is_grey &= picture.mode in _GREY
         if asked and colour != "auto":
             break  # nothing hangs on the others
@@ -54,12 +56,34 @@ def form_of(named: Iterable[tuple[str, Opened]], size: Any, colour: str) -> Form
     return Form(height, width, 1 if colour == "grey" or (colour == "auto" and is_grey) else 3)
 
 
+def same_sizes(pictures: Iterable[tuple[str, Opened]], masks: Iterable[tuple[str, Opened]]) -> None:
+    """Raise ``ConfigError`` for a mask that is not of the size of its picture."""
+    for (name, opened), (mask_name, mask_opened) in zip(pictures, masks, strict=True):
+        with _open(name, opened) as picture, _open(mask_name, mask_opened) as mask:
+            own, other = _upright(name, picture), _upright(mask_name, mask)
+        if own != other:
+            raise ConfigError(
+                f"{mask_name} has {other[0]}×{other[1]} pixels, but {name}, which it labels, has {own[0]}×{own[1]}."
+            )
+
+
+def _upright(name: str, picture: Image.Image) -> tuple[int, int]:
+    """Return height and width once it is turned as its camera says."""
+    try:
+        turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    except _BROKEN as error:  # a PNG may be decoded for it
+        raise _unreadable(name, error) from error
+    return (picture.width, picture.height) if turned else (picture.height, picture.width)
+
+
 def pixels(name: str, opened: Opened, form: Form) -> Any:
     """Return a picture (C, H, W) in uint8, upright, resized by bilinear interpolation over the pixels it shrinks."""
     with _open(name, opened) as picture:
+        if picture.mode == "F":
+            raise ConfigError(f"{name} holds floats, of which none is white. Save 8 or 16 bits, or take data=arrays.")
         try:
             upright = _eight_bits(ImageOps.exif_transpose(picture)).convert("L" if form.channels == 1 else "RGB")
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except _BROKEN as error:
             raise _unreadable(name, error) from error
         if upright.size != (form.width, form.height):
             upright = upright.resize((form.width, form.height), Image.Resampling.BILINEAR)
@@ -80,7 +104,7 @@ def labels(name: str, opened: Opened, form: Form) -> Any:
             if upright.size != (form.width, form.height):
                 upright = upright.resize((form.width, form.height), Image.Resampling.NEAREST)
             return np.asarray(upright).astype(np.int64)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except _BROKEN as error:
             raise _unreadable(name, error) from error
 
 
@@ -95,7 +119,7 @@ def decoded(read: Callable[[tuple[str, Opened]], Any], named: Iterable[tuple[str
 def _open(name: str, opened: Opened) -> Image.Image:
     try:
         return opened()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except _BROKEN as error:
         raise _unreadable(name, error) from error
 
 

@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ablate.errors import ConfigError
 from ablate.techniques import Task
 
 from .collection import Collection, array, kept, listed, meta, new_array, optional
-from .columns import Column, columns_of, known
+from .columns import Column, columns_of, known, mixed
 from .encoding import Encoding
-from .frames import Frames, as_numbers, frames_of
+from .frames import Frames, frames_of, numbers_among
 from .splitting import NAMES
 
 OWN_SPLIT = "(split)"
@@ -75,9 +74,10 @@ def _write(folder: Path, frames: Frames, named: str, settings: Mapping[str, Any]
     targets = settings["target"] if isinstance(settings["target"], list) else [settings["target"]]
     split, drop = settings.get("split"), settings["drop"]
     known(columns, targets, "data.target", named)
+    known(columns, [split] if split and split != OWN_SPLIT else [], "data.split", named)
     known(columns, drop, "data.drop", named)
     known(columns, settings["categorical"], "data.categorical", named)
-    known(columns, [split] if split else [], "data.split", named)
+    _refuse_two_uses({"target": targets, "split": [split], "drop": drop, "categorical": settings["categorical"]}, named)
     task, classes = _task([columns[name] for name in targets], settings["target_type"], named)
     inputs = [c for name, c in columns.items() if name not in (*targets, *drop, split)]
     numeric = [c.is_number and c.name not in settings["categorical"] for c in inputs]
@@ -90,16 +90,15 @@ def _write(folder: Path, frames: Frames, named: str, settings: Mapping[str, Any]
     given = np.empty(there, np.int8)
     first = 0
     for frame in frames():
-        frame.columns = pd.Index(list(map(str, frame.columns)))
         frame = frame.loc[frame[targets].notna().all(axis=1).to_numpy()]
         rest = slice(first, first + len(frame))
         for place, (column, own) in enumerate(zip(inputs, words, strict=True)):
             part = frame[column.name]
-            x[rest, place] = column.codes(part, own) if own else _numbers(column, part)
+            x[rest, place] = column.codes(part, own) if own else numbers_among(part)
         if task is Task.classification:
             y[rest] = columns[targets[0]].codes(frame[str(targets[0])], classes)
         else:
-            y[rest] = np.stack([_numbers(columns[name], frame[name]) for name in targets], 1)
+            y[rest] = frame[targets].apply(numbers_among).to_numpy()
         if split:
             given[rest] = [_split_number(word, split, named) for word in columns[split].words(frame[split])]
         first += len(frame)
@@ -121,10 +120,14 @@ def _write(folder: Path, frames: Frames, named: str, settings: Mapping[str, Any]
     }
 
 
-def _numbers(column: Column, part: Any) -> Any:
-    numbers = as_numbers(part)
-    assert numbers is not None, column.name
-    return numbers
+def _refuse_two_uses(uses: Mapping[str, Sequence[str | None]], named: str) -> None:
+    """Raise ``ConfigError`` for a column that several settings name, or one of them twice: one would be ignored."""
+    said: dict[str, str] = {}
+    for setting, names in uses.items():
+        for name in filter(None, names):
+            if name in said:
+                raise ConfigError(f"data.{setting}={name}: data.{said[name]} names this column of {named} already.")
+            said[name] = setting
 
 
 def _task(targets: Sequence[Column], asked: str, named: str) -> tuple[Task, list[str]]:
@@ -136,13 +139,16 @@ def _task(targets: Sequence[Column], asked: str, named: str) -> tuple[Task, list
     if asked == "classes" and len(targets) > 1:
         raise ConfigError(f"data.target_type=classes takes one target, not {len(targets)}.")
     for column in targets:
+        if not column.is_plain:
+            raise ConfigError(f"data.target={column.name}: this column of {named} holds neither numbers nor words.")
         if column.missing == column.rows:
             raise ConfigError(f"data.target={column.name}: this column of {named} is empty.")
         if column.has_infinity:
             raise ConfigError(f"data.target={column.name}: this column of {named} has infinite values.")
         if not column.is_number and (asked == "numbers" or len(targets) > 1):
-            word = next(iter(sorted(column.values)))
-            raise ConfigError(f"data.target={column.name}: this column of {named} holds words, '{word}', no numbers.")
+            raise ConfigError(
+                f"data.target={column.name}: this column of {named} holds words, '{column.stranger}', no numbers."
+            )
         if len(column.categories) == 1:
             raise ConfigError(
                 f"data.target={column.name}: this column of {named} has one value only, {column.categories[0]}: there "
@@ -153,7 +159,8 @@ def _task(targets: Sequence[Column], asked: str, named: str) -> tuple[Task, list
     if len(first.categories) > max(2, first.rows // 2):
         raise ConfigError(
             f"data.target={first.name}: this column of {named} has {len(first.categories)} different values in "
-            f"{first.rows} rows, too many for classes. Take data.target_type=numbers, or another column."
+            f"{first.rows} rows, too many for classes. "
+            + (mixed([first]) or "Take data.target_type=numbers, or another column.")
         )
     return Task.classification, first.categories
 
@@ -166,6 +173,11 @@ def _refuse(inputs: Sequence[Column], numeric: Sequence[bool], most: int, named:
     empty = [c.name for c in inputs if c.missing == c.rows]
     if empty:
         raise ConfigError(f"{named}: no values in {listed(empty)}. Leave out: data.drop=[{','.join(empty)}].")
+    nested = [c.name for c in inputs if not c.is_plain]
+    if nested:
+        raise ConfigError(
+            f"{named}: neither numbers nor words in {listed(nested)}. Leave out: data.drop=[{','.join(nested)}]."
+        )
     infinite = [c.name for c, number in pairs if number and c.has_infinity]
     if infinite:
         raise ConfigError(f"{named}: infinite values in {listed(infinite)}. Mend, or data.drop=[{','.join(infinite)}].")
@@ -174,7 +186,7 @@ def _refuse(inputs: Sequence[Column], numeric: Sequence[bool], most: int, named:
         counts = listed([f"'{c.name}' ({min(len(c.categories), 10_000):,} different words)" for c in many])
         raise ConfigError(
             f"{named}: more than data.max_categories={most} categories in {counts}. Leave out what says nothing by "
-            f"data.drop=[{','.join(c.name for c in many)}], or raise data.max_categories."
+            f"data.drop=[{','.join(c.name for c in many)}], or raise data.max_categories. {mixed(many)}".rstrip()
         )
 
 
@@ -211,6 +223,9 @@ def _sentences(
         found.append(f"Missing: {listed(gaps)}; numbers take the training mean, and a feature says where.")
     if count < rows:
         found.append(f"{rows - count:,} rows without a target are left out.")
+    found += filter(None, [mixed([c for c, own in zip(inputs, words, strict=True) if own])])
+    if counters := [c.name for c, own in zip(inputs, words, strict=True) if c.is_counter and not own]:
+        found.append(f"Only the row's number, it seems: {listed(counters)}; leave out by data.drop=[…].")
     if drop:
         found.append(f"Left out: {listed(list(drop))}.")
     by = "data set" if split == OWN_SPLIT else f"column {split}" if split else "seed"

@@ -111,7 +111,7 @@ class Outside(Data):
 
     def load(self, seed: int) -> Splits:
         """Return the splits that belong to ``seed``."""
-        return self.opened().splits(seed)
+        return self.opened().splits(seed, self.train_size)
 
     def waives(self) -> Mapping[str, str]:
         """Return the contracts that wait for a path."""

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from ablate.checks import at_least
 from ablate.contents import digest
 from ablate.techniques import Origin
 
-from .base import Outside, Target
-from .images import Colour, check_size
-from .table import check_target
+from .images import Pictured
+from .table import Tabular
 
 if TYPE_CHECKING:
     from ..datasets.collection import Collection
 
 
 @dataclass
-class Hub(Outside):
+class Hub(Tabular, Pictured):
     """A data set of the Hugging Face hub by its name, or a local folder or parquet file of its layout (extra hub).
 
     config: one of several parts that a data set has · revision: branch, tag or commit on the hub · inputs: the column
@@ -34,19 +32,6 @@ class Hub(Outside):
     config: str | None = None
     revision: str | None = None
     inputs: str | None = None
-    target: Any = None  # str | list[str]
-    target_type: Target = Target.auto
-    size: Any = None  # int | list[int]
-    colour: Colour = Colour.auto
-    drop: list[str] = field(default_factory=list)
-    categorical: list[str] = field(default_factory=list)
-    max_categories: int = 64
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(2, max_categories=self.max_categories)
-        check_size(self.size)
-        check_target(self.target)
 
     @property
     def title(self) -> str | None:

@@ -20,15 +20,23 @@ class Colour(Enum):
     rgb = "rgb"
 
 
-def check_size(size: Any) -> None:
-    """Refuse what is no size of images; None, for theirs, passes."""
-    sides = size if isinstance(size, list | tuple) else [size]
-    if size is not None and not (len(sides) in (1, 2) and all(type(s) is int and 1 <= s <= 16384 for s in sides)):
-        raise ValueError(f"size must be pixels of a side, or [height,width], not {size!r}")
+@dataclass
+class Pictured(Outside):
+    """The form that images are brought to, wherever they come from."""
+
+    size: Any = None  # int | list[int]
+    colour: Colour = Colour.auto
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sides = self.size if isinstance(self.size, list | tuple) else [self.size]
+        good = len(sides) in (1, 2) and all(type(side) is int and 1 <= side <= 16384 for side in sides)
+        if self.size is not None and not good:
+            raise ValueError(f"size must be pixels of a side, or [height,width], not {self.size!r}")
 
 
 @dataclass
-class Images(Outside):
+class Images(Pictured):
     """A folder of images: one folder a class; or ``images`` and ``masks`` for a label at every pixel.
 
     size: pixels of a side, or ``[height,width]``; needed where images differ in size · colour: their channels.
@@ -38,12 +46,6 @@ class Images(Outside):
 
     needs: ClassVar[str] = "a folder with one folder of images a class, or with images and masks"
     example: ClassVar[str] = "data.path=FOLDER data.size=32"
-    size: Any = None  # int | list[int]
-    colour: Colour = Colour.auto
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_size(self.size)
 
     def opened(self) -> Collection:
         from ..datasets import image_files

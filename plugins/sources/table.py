@@ -13,15 +13,26 @@ if TYPE_CHECKING:
     from ..datasets.collection import Collection
 
 
-def check_target(target: Any) -> None:
-    """Refuse what names no column; None, for not said, passes."""
-    names = target if isinstance(target, list | tuple) else [target]
-    if target is not None and not (names and all(isinstance(name, str) and name for name in names)):
-        raise ValueError(f"target must be a column's name, or a list of names, not {target!r}")
+@dataclass
+class Tabular(Outside):
+    """What is asked of the columns of a table, wherever it comes from."""
+
+    target: Any = None  # str | list[str]
+    target_type: Target = Target.auto
+    drop: list[str] = field(default_factory=list)
+    categorical: list[str] = field(default_factory=list)
+    max_categories: int = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(2, max_categories=self.max_categories)
+        names = self.target if isinstance(self.target, list | tuple) else [self.target]
+        if self.target is not None and not (names and all(isinstance(name, str) and name for name in names)):
+            raise ValueError(f"target must be a column's name, or a list of names, not {self.target!r}")
 
 
 @dataclass
-class Table(Outside):
+class Table(Tabular):
     """A table of one's own, csv or parquet: numbers as they are, words one-hot, missing values at the training mean.
 
     target: the column to predict, or ``[a,b]`` of numbers · target_type: what it is · drop: columns to leave out ·
@@ -33,17 +44,7 @@ class Table(Outside):
 
     needs: ClassVar[str] = "a csv or parquet file"
     example: ClassVar[str] = "data.path=x.csv data.target=COLUMN"
-    target: Any = None  # str | list[str]
-    target_type: Target = Target.auto
     split: str | None = None
-    drop: list[str] = field(default_factory=list)
-    categorical: list[str] = field(default_factory=list)
-    max_categories: int = 64
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(2, max_categories=self.max_categories)
-        check_target(self.target)
 
     def opened(self) -> Collection:
         from ..datasets import table_files

@@ -53,6 +53,8 @@ def whole(*shape: int, most: int = 3) -> Any:
         ((N, 6, 5, 3), whole(N), {}, DataSpec(Task.classification, (3, 6, 5), 3)),
         ((N, 6, 5), whole(N, 6, 5), {}, DataSpec(Task.segmentation, (1, 6, 5), 3)),
         ((N, 2, 6, 5), whole(N, 6, 5), {}, DataSpec(Task.segmentation, (2, 6, 5), 3)),
+        ((N, 6, 5, 8), whole(N, 6, 5), {}, DataSpec(Task.segmentation, (8, 6, 5), 3)),
+        ((N, 9, 5, 4), whole(N, 5, 4), {}, DataSpec(Task.segmentation, (9, 5, 4), 3)),
     ],
 )
 def test_shapes_say_what_the_data_is(tmp_path: Path, x: Any, y: Any, params: dict[str, Any], spec: DataSpec) -> None:
@@ -114,6 +116,25 @@ def test_a_member_cannot_leave_its_folder(tmp_path: Path) -> None:
     assert not list(tmp_path.parent.rglob("escaped.npy"))
 
 
+PARTS = {"x_train": whole(N, 4), "y_train": whole(N), "x_test": whole(N, 4), "y_test": whole(N)}
+
+
+def test_splits_of_different_types_keep_their_numbers(tmp_path: Path) -> None:
+    small, x = np.arange(4 * N, dtype=np.uint8).reshape(N, 4), DRAW.normal(size=(N, 4))
+    splits = loaded(arrays(own_data.npz(tmp_path, **PARTS | {"x_train": small, "x_test": x})), 0)
+    assert sorted(in_memory(splits.test.x).tolist()) == sorted(x.tolist())
+    assert splits.train.x.dtype == torch.float64
+
+
+def test_bytes_are_words(tmp_path: Path) -> None:
+    split = np.array([b"train"] * 16 + [b"test"] * 4)
+    data = arrays(own_data.npz(tmp_path, x=whole(N, 4), y=np.array([b"a", "\xe9".encode()] * 10), split=split))
+    assert [len(part.x) for part in loaded(data, 0)] == [13, 3, 4]
+    origin = data.origin()
+    assert origin is not None
+    assert origin.classes == ("a", "\xe9")
+
+
 @pytest.mark.parametrize(
     ("given", "params", "said"),
     [
@@ -129,6 +150,20 @@ def test_a_member_cannot_leave_its_folder(tmp_path: Path) -> None:
         ({"x": whole(N, 4), "y": whole(N), "split": np.array(["later"] * N)}, {}, "split says 'later'"),
         ({"x": whole(3, 4), "y": whole(3, most=2)}, {}, "3 examples are too few"),
         ({"x": np.empty((0, 4)), "y": np.empty(0)}, {}, "has no examples"),
+        ({"x": np.empty((N, 0)), "y": whole(N)}, {}, "there is nothing in an example"),
+        ({"x": whole(N, 4), "y": whole(N), "split": np.arange(N) % 4}, {}, "split says '3'"),
+        (
+            {"x": whole(N, 4), "y": whole(N), "split": np.array([b"tr\xe4in"] * N)},
+            {},
+            "split says 'tr",
+        ),
+        ({"x": whole(N, 4), "y": whole(N), "x_test": whole(N, 4)}, {}, "has the arrays x and y beside x_test"),
+        ({"x": whole(N, 4), "y": np.full(N, 0.5)}, {}, "one value only, 0.5"),
+        ({"x": whole(N, 4), "y": np.where(whole(N), 1.0, np.nan)}, {"target_type": "classes"}, "NaN or infinity"),
+        ({"x": whole(N, 6, 5), "y": whole(N, 6, 5)}, {"target_type": "numbers"}, "labels of pixels"),
+        (PARTS | {"y_test": whole(N, 1)}, {}, "targets of () and (1,) cannot be mixed"),
+        (PARTS | {"x_test": whole(N, 5)}, {}, "examples of (4,) and (5,) cannot be mixed"),
+        (PARTS | {"y_test": np.array(["a", "b"] * 10)}, {}, "words in one split and numbers in another"),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(
@@ -139,3 +174,4 @@ def test_what_cannot_be_meant_is_one_sentence(
 
 def test_what_is_no_npz_is_one_sentence(tmp_path: Path) -> None:
     assert "no npz file that can be read" in refused(arrays(own_data.csv(tmp_path)))
+    assert "is a folder: data=arrays reads an npz file" in refused(arrays(tmp_path))

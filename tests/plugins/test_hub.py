@@ -246,3 +246,64 @@ def test_without_the_library_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
 def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(io.BytesIO(b"x").getvalue())
     assert "data=hub reads a folder, or a file" in refused(hub(tmp_path / "a.bin"))
+
+
+@pytest.mark.parametrize("setting", [{"drop": ["label"]}, {"categorical": ["label"]}, {"max_categories": 5}])
+def test_what_means_something_in_tables_is_refused_of_images(tmp_path: Path, setting: dict[str, Any]) -> None:
+    said = refused(hub(repository(tmp_path), **setting))
+    assert f"data.{next(iter(setting))} would change nothing: tiny is of images" in said
+
+
+def test_what_means_something_in_images_is_refused_of_tables(tmp_path: Path) -> None:
+    own_data.frame().to_parquet(tmp_path / "people.parquet")
+    settings: list[dict[str, Any]] = [{"size": 8}, {"colour": "grey"}]
+    for setting in settings:
+        said = refused(hub(tmp_path / "people.parquet", target="buys", **setting))
+        assert f"data.{next(iter(setting))} would change nothing: people.parquet is a table" in said
+    said = refused(hub(tmp_path / "people.parquet", target="buys", inputs="height"))
+    assert "data.inputs=height: this column" in said
+    assert "holds no images" in said
+    assert "Those of images: image" in refused(hub(repository(tmp_path), inputs="label"))
+
+
+def test_a_file_has_neither_parts_nor_revisions(tmp_path: Path) -> None:
+    own_data.frame().to_parquet(tmp_path / "people.parquet")
+    assert "people.parquet has no parts" in refused(hub(tmp_path / "people.parquet", target="buys", config="x"))
+    assert "data.revision=x: a local" in refused(hub(repository(tmp_path), revision="x"))
+
+
+def test_splits_of_other_names_are_left_out_and_said(tmp_path: Path) -> None:
+    datasets.DatasetDict({"train": pictures(30), "extra": pictures(12, seed=1)}).save_to_disk(tmp_path / "saved")
+    origin = hub(tmp_path / "saved").origin()
+    assert origin is not None
+    assert origin.sentences[-1] == "Splits left out: extra."
+
+
+def test_splits_with_unlike_columns_are_refused(tmp_path: Path) -> None:
+    whole = datasets.Dataset.from_pandas(own_data.frame())
+    unlike = {"train": whole, "test": whole.remove_columns(["height"])}
+    datasets.DatasetDict(unlike).save_to_disk(tmp_path / "saved")
+    assert "not all splits have the column height" in refused(hub(tmp_path / "saved", target="buys"))
+
+
+def test_a_file_that_the_library_cannot_read_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"a": 1, "y": "u"}\n{"a": 2\n', encoding="utf-8")
+    assert "cannot be loaded: " in refused(hub(tmp_path / "a.jsonl", target="y"))
+
+
+def test_a_part_is_not_taken_for_a_revision(tmp_path: Path) -> None:
+    in_the_cache(tmp_path, "somebody/tiny")
+    assert hub_sets.content("somebody/tiny", "tiny", None)
+    shutil.rmtree(tmp_path / "hf")
+    with pytest.raises(ConfigError, match="cannot be reached"):
+        hub_sets.content("somebody/tiny", None, "tiny")
+
+
+def test_rows_without_a_label_are_left_out_of_a_table_and_refused_of_images(tmp_path: Path) -> None:
+    features = datasets.Features({"x": datasets.Value("float64"), "label": datasets.ClassLabel(names=["no", "yes"])})
+    rows = {"x": list(np.arange(20.0)), "label": [0, 1] * 8 + [-1] * 4}
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "rows")
+    assert sum(len(split.x) for split in loaded(hub(tmp_path / "rows"), 0)) == 16
+    shown = pictures(12)
+    unlabelled = shown.map(lambda _: {"label": -1}, features=shown.features)
+    assert "examples without a label (-1)" in refused(hub(repository(tmp_path, train=pictures(30), test=unlabelled)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,80 @@ def test_what_cannot_be_meant_is_one_sentence(tmp_path: Path) -> None:
     assert "images/003.png has no mask" in refused(images(scenes))
     Image.new("RGB", (8, 6)).save(scenes / "masks" / "003.png")
     assert "one number a pixel" in refused(images(scenes))
+
+
+@pytest.mark.parametrize("size", [None, 4])
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_file_that_breaks_off_is_one_sentence(tmp_path: Path, suffix: str, size: int | None) -> None:
+    path = own_data.image_folder(tmp_path, size=(40, 40))
+    place = path / "dark" / f"broken.{suffix}"
+    Image.fromarray(own_data.pictures(1, (40, 40))[0]).save(place)
+    place.write_bytes(place.read_bytes()[: place.stat().st_size // 2])
+    assert f"dark/broken.{suffix} cannot be read as an image" in refused(images(path, size=size))
+
+
+def test_a_mask_has_the_size_of_its_image(tmp_path: Path) -> None:
+    scenes = own_data.mask_folder(tmp_path)
+    Image.new("L", (4, 6)).save(scenes / "masks" / "003.png")
+    said = "masks/003.png has 6×4 pixels, but images/003.png, which it labels, has 6×8."
+    assert said in refused(images(scenes))
+    assert said in refused(images(scenes, size=4))
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "I;16"])
+def test_a_mask_has_one_number_a_class_in_any_mode(tmp_path: Path, mode: str) -> None:
+    scenes = own_data.mask_folder(tmp_path)
+    values = np.array([3, 100, 200])[np.arange(48).reshape(6, 8) % 3]
+    for place in (scenes / "masks").iterdir():
+        mask = Image.fromarray(values.astype(np.uint16 if mode == "I;16" else np.uint8))
+        if mode == "P":
+            mask.putpalette([255 - n // 3 for n in range(768)])
+        mask.save(place)
+    data = images(scenes)
+    assert loaded(data, 0).train.y[0].tolist() == (np.arange(48).reshape(6, 8) % 3).tolist()
+    origin = data.origin()
+    assert origin is not None
+    assert origin.classes == ("3", "100", "200")
+
+
+def test_masks_of_one_value_or_of_many_are_no_labels(tmp_path: Path) -> None:
+    scenes = own_data.mask_folder(tmp_path)
+    for number, place in enumerate(sorted((scenes / "masks").iterdir())):
+        Image.fromarray((np.arange(48) + 48 * number).reshape(6, 8).astype(np.uint16)).save(place)
+    assert "more than 256 grey values" in refused(images(scenes))
+    for place in (scenes / "masks").iterdir():
+        Image.new("L", (8, 6), 9).save(place)
+    assert "one grey value only, 9" in refused(images(scenes))
+
+
+def test_what_is_neither_image_nor_mask_is_left_out_and_said(tmp_path: Path) -> None:
+    scenes = own_data.mask_folder(tmp_path)
+    shutil.copy(scenes / "masks" / "003.png", scenes / "masks" / "more.png")
+    origin = images(scenes).origin()
+    assert origin is not None
+    assert origin.sentences[-1] == "1 other files are left out: masks/more.png."
+
+
+def test_a_folder_beside_those_of_splits_is_refused(tmp_path: Path) -> None:
+    path = own_data.image_folder(tmp_path)
+    (path / "light").rename(path / "test")
+    shutil.copytree(path / "dark", path / "train")
+    assert "has folders of splits, test, train, and beside them dark" in refused(images(path))
+    (path / "test").rename(path / "plane")  # a train is a vehicle, too
+    assert images(path).task is Task.classification
+
+
+def test_sixteen_bits_become_eight_with_white_as_white(tmp_path: Path) -> None:
+    path = own_data.image_folder(tmp_path, size=(1, 3))
+    Image.fromarray(np.array([[256, 7 * 257, 65535]], np.uint16)).save(path / "dark" / "deep.png")
+    rows = torch.cat([in_memory(split.x) for split in loaded(images(path), 0)]).flatten(1).tolist()
+    assert [0, 7, 255] in rows
+
+
+def test_an_image_of_floats_is_refused(tmp_path: Path) -> None:
+    path = own_data.image_folder(tmp_path)
+    Image.fromarray(own_data.pictures(1)[0] / np.float32(255)).save(path / "dark" / "floats.tiff")
+    assert "floats.tiff holds floats" in refused(images(path))
 
 
 @pytest.mark.parametrize("size", [0, [3, 4, 5], "large", [True]])

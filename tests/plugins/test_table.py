@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from ablate_plugins.sources.table import Table
@@ -89,6 +92,13 @@ def test_statistics_are_those_of_training_alone(tmp_path: Path) -> None:
     assert torch.equal(one, two)
 
 
+def test_a_number_that_training_never_has_is_zero(tmp_path: Path) -> None:
+    given = own_data.frame().assign(when=["train"] * 60 + ["val"] * 20 + ["test"] * 20)
+    given.loc[:59, "height"] = np.nan
+    splits = loaded(table(own_data.csv(tmp_path, given), split="when"), 0)
+    assert in_memory(splits.train.x)[:, [0, 2]].unique(dim=0).tolist() == [[0, 1]]
+
+
 def test_a_category_that_training_has_not_seen_is_all_zeros(tmp_path: Path) -> None:
     given = own_data.frame().assign(when=["train"] * 60 + ["val"] * 20 + ["test"] * 20)
     given.loc[:59, "colour"] = "red"
@@ -115,6 +125,13 @@ def test_other_separators_are_seen(tmp_path: Path, separator: str, name: str) ->
     )
 
 
+def test_a_mark_of_the_byte_order_is_no_part_of_a_name(tmp_path: Path) -> None:
+    own_data.frame().to_csv(tmp_path / "a.csv", index=False, encoding="utf-8-sig")
+    origin = table(tmp_path / "a.csv").origin()
+    assert origin is not None
+    assert origin.features[0] == "height"
+
+
 def test_the_seed_draws_whole_disjoint_splits_with_every_class_in_its_share(tmp_path: Path) -> None:
     given = own_data.frame()
     data = table(own_data.csv(tmp_path))
@@ -124,6 +141,9 @@ def test_the_seed_draws_whole_disjoint_splits_with_every_class_in_its_share(tmp_
     share = (given["buys"] == "yes").mean()
     for part in parts[1:]:
         assert abs(sum(given["buys"].iloc[part] == "yes") - 20 * share) <= 1
+    for seed in range(10):
+        for split in loaded(data, seed)[1:]:
+            assert abs(int(split.y.sum()) - 20 * share) <= 1
     again = table(own_data.csv(tmp_path, name="again.csv"))
     assert [raw_rows(split, given) for split in loaded(again, 0)] == parts
     assert [raw_rows(split, given) for split in loaded(data, 1)] != parts
@@ -135,6 +155,9 @@ def test_a_column_may_say_the_split_and_the_seed_what_it_leaves_open(tmp_path: P
     assert sorted(raw_rows(splits.test, given)) == list(range(80, 100))
     assert [len(split.x) for split in splits] == [64, 16, 20]
     assert splits.train.x.shape[1] == 6  # the column itself is no input
+    for seed in range(5):  # what is drawn has its share of each class
+        drawn = loaded(table(tmp_path / "people.csv", split="when"), seed).val.y
+        assert abs(int(drawn.sum()) - 16 * (given["buys"][:80] == "yes").mean()) <= 1
 
 
 @pytest.mark.parametrize(
@@ -145,12 +168,14 @@ def test_a_column_may_say_the_split_and_the_seed_what_it_leaves_open(tmp_path: P
         ([True, False] * 50, "auto", Task.classification),
         (np.arange(100), "auto", Task.regression),
         (np.linspace(0, 1, 100), "auto", Task.regression),
+        ([*range(20)] * 5, "auto", Task.classification),
+        ([*range(20), *range(5)], "auto", Task.regression),  # fewer than five rows for each
         ([0, 1, 2, 3] * 25, "numbers", Task.regression),
         ([0.5, 1.5] * 50, "classes", Task.classification),
     ],
 )
 def test_the_task_is_inferred_unless_said(tmp_path: Path, column: Any, asked: str, task: Task) -> None:
-    data = table(own_data.csv(tmp_path, own_data.frame().assign(y=column)), target="y", target_type=asked)
+    data = table(own_data.csv(tmp_path, own_data.frame(len(column)).assign(y=column)), target="y", target_type=asked)
     assert data.task is task
     assert prepare(data, 0).spec.task is task
     origin = data.origin()
@@ -210,9 +235,15 @@ def test_a_stream_has_the_same_batches_as_memory_to_the_bit(tmp_path: Path) -> N
         ({"far": np.inf}, {}, "data.drop=[far]"),
         ({"name": [f"n{i}" for i in range(100)]}, {}, "data.drop=[name], or raise data.max_categories"),
         ({"when": "later"}, {"split": "when"}, "says 'later' in a row"),
-        ({}, {"target": "colour", "target_type": "numbers"}, "holds words, 'blue'"),
+        ({}, {"target": "colour", "target_type": "numbers"}, "holds words, '" + own_data.frame()["colour"][0]),
         ({"id": [f"n{i}" for i in range(100)]}, {"target": "id"}, "too many for classes"),
         ({}, {"label_noise": 1.5}, "label_noise must be in [0, 1)"),
+        ({}, {"drop": ["buys"]}, "data.drop=buys: data.target names this column of people.csv already"),
+        ({}, {"target": ["height", "height"]}, "data.target names this column"),
+        ({}, {"drop": ["colour"], "categorical": ["colour"]}, "data.drop names this column"),
+        ({"age": ["?", *map(str, range(99))]}, {}, "among the numbers of age ('?'): leave such a cell empty"),
+        ({"y": ["?", *map(str, range(99))]}, {"target": "y"}, "among the numbers of y ('?'): leave such a cell empty"),
+        ({"y": ["?", *map(str, range(99))]}, {"target": "y", "target_type": "numbers"}, "holds words, '?'"),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(
@@ -234,8 +265,64 @@ def test_a_file_that_is_no_table_is_one_sentence(tmp_path: Path) -> None:
     assert "cannot be read as a table" in refused(table(tmp_path / "b.csv"))
     (tmp_path / "c.csv").write_text("a,buys\n", encoding="utf-8")
     assert "has no rows" in refused(table(tmp_path / "c.csv"))
+    (tmp_path / "e.csv").write_text("a,buys\n1,x,3\n2,y,4\n", encoding="utf-8")
+    assert "its rows have more values than its first line has names" in refused(table(tmp_path / "e.csv"))
+    (tmp_path / "f.csv").write_text("a,buys,buys\n1,x,x\n2,y,y\n", encoding="utf-8")
+    assert "several columns called 'buys'. Rename them." in refused(table(tmp_path / "f.csv"))
+    own_data.frame().to_csv(tmp_path / "g.csv", encoding="utf-16")
+    assert "Save it as UTF-8." in refused(table(tmp_path / "g.csv"))
+    (tmp_path / "h.csv.gz").write_bytes(gzip.compress(b"a,buys\n" + b"1,x\n2,y\n" * 99)[:-12])
+    assert "cannot be read as a table: Compressed file ended" in refused(table(tmp_path / "h.csv.gz"))
     (tmp_path / "d.csv").write_text("a,buys\n1,x\n2,y\n", encoding="utf-8")
     assert "2 examples are too few" in refused(table(tmp_path / "d.csv"))
+
+
+def test_what_a_parquet_file_alone_can_hold_is_told_apart(tmp_path: Path) -> None:
+    rows = own_data.frame()
+    path = tmp_path / "people.parquet"
+    rows.set_index("weight").to_parquet(path)
+    assert sorted(loaded(table(path), 0).train.x.shape) == [6, 60]  # an index is a column
+    rows.sample(frac=1, random_state=0).to_parquet(path)
+    assert loaded(table(path), 0).train.x.shape == (60, 6)  # where a row once stood is none
+    rows[["height", "weight"]].set_axis([0, 1], axis=1).to_parquet(path)
+    origin = table(path, target="1").origin()
+    assert origin is not None
+    assert origin.features[0] == "0"
+    twins = pa.table([pa.array(["x", "y"] * 5), pa.array(range(10)), pa.array(range(10))], names=["buys", "a", "a"])
+    pq.write_table(twins, path)
+    assert "several columns called 'a'" in refused(table(path))
+    for nested in ([[1, 2]] * 100, [{"a": 1}] * 100, [b"x"] * 100):
+        rows.assign(odd=pd.Series(nested)).to_parquet(path)
+        assert "neither numbers nor words in odd. Leave out: data.drop=[odd]" in refused(table(path))
+        assert "this column of people.parquet holds neither" in refused(table(path, target="odd"))
+        assert loaded(table(path, drop=["odd"]), 0).train.x.shape == (60, 6)
+
+
+@pytest.mark.parametrize("values", [[10**16, 10**16 + 1], [2**63, 2**63 + 1], [0.5, 0.5000000000000002]])
+def test_classes_that_differ_in_the_last_digit_are_two(tmp_path: Path, values: list[float]) -> None:
+    given = own_data.frame().assign(y=values * 50)
+    data = table(own_data.csv(tmp_path, given), target="y", target_type="classes")
+    origin = data.origin()
+    assert origin is not None
+    assert origin.classes == tuple(map(str, values))
+    assert torch.cat([split.y for split in loaded(data, 0)]).bincount().tolist() == [50, 50]
+
+
+def test_words_among_numbers_and_a_count_of_the_rows_are_said(tmp_path: Path) -> None:
+    given = own_data.frame().assign(age=["?", *[str(n % 30) for n in range(99)]])
+    origin = table(own_data.csv(tmp_path, given.reset_index())).origin()
+    assert origin is not None
+    told = " ".join(origin.sentences)
+    assert "Words stand among the numbers of age ('?'): leave such a cell empty if its value is missing." in told
+    assert "Only the row's number, it seems: index; leave out by data.drop=[…]." in told
+
+
+def test_gaps_are_filled_by_the_training_examples_that_are_kept(tmp_path: Path) -> None:
+    data = table(own_data.csv(tmp_path), train_size=20)
+    splits = loaded(data, 0)
+    kept, gap = in_memory(splits.train.x)[:20], in_memory(splits.test.x)[:, 2] == 1
+    mean = float(kept[kept[:, 2] == 0, 0].mean())
+    assert in_memory(splits.test.x)[gap, 0].tolist() == pytest.approx([mean] * int(gap.sum()), rel=1e-12)
 
 
 def test_it_keeps_the_contracts_of_data(tmp_path: Path) -> None:
