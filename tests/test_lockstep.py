@@ -190,7 +190,7 @@ def test_a_stack_that_fails_trains_apart(tmp_path: Path, monkeypatch: pytest.Mon
     def once(self: Program, x: Tensor, y: Tensor) -> Objective:
         calls[0] += 1
         if calls[0] == 8:
-            raise MemoryError
+            raise ValueError
         return backward(self, x, y)
 
     monkeypatch.setattr(Program, "backward", once)
@@ -199,6 +199,26 @@ def test_a_stack_that_fails_trains_apart(tmp_path: Path, monkeypatch: pytest.Mon
         assert_same(one, other, 0.0)
         assert not one.facts.stack  # of its last attempt
         assert [attempt.status for attempt in one.facts.attempts] == ["interrupted", "finished"]
+
+
+def test_a_stack_without_memory_goes_on_in_two_halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backward, sizes = Program.backward, list[int]()
+
+    def limited(self: Program, x: Tensor, y: Tensor) -> Objective:
+        sizes.append(len(x))
+        if len(x) > 2:
+            raise torch.OutOfMemoryError
+        return backward(self, x, y)
+
+    monkeypatch.setattr(Program, "backward", limited)
+    records = in_step(tmp_path / "together", "opt=adam")
+    assert sizes.count(len(records)) == 1
+    assert sizes.count(2) > 2
+    for one, other in zip(records, alone(tmp_path / "apart", "opt=adam"), strict=True):
+        assert_same(one, other, 1e-9)
+        assert one.facts.attempts[-1].status == "finished"
+    told = [len(one.facts.stack) for one in records]
+    assert told == ([1, 1, 0] if len(records) == 3 else [1] * len(records))
 
 
 class Noise(nn.Module):

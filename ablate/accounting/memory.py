@@ -1,4 +1,4 @@
-"""Memory of an optimizer: what it keeps of every weight between two steps."""
+"""Memory: what an optimizer keeps of every weight between two steps, and when there is none left."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from ablate.accounting.passes import run
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that there is no memory left, of the machine or of an accelerator."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "allocate memory" in str(error)  # torch, on a CPU
+    )
 
 
 def state_bytes(optimizer: torch.optim.Optimizer) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ablate.accounting.memory import out_of_memory
 from ablate.dataset import Examples
 from ablate.stacks.losses import Penalised, no_slow_vmap
 from ablate.stacks.member import Member
@@ -47,6 +48,8 @@ def verify(members: Sequence[Member], criterion: Criterion, example: Examples) -
                 with no_slow_vmap():
                     objective = program.backward(xs, ys)
             except Exception as error:  # whatever a layer, or torch.vmap, makes of K members
+                if out_of_memory(error):
+                    raise  # fewer members may have room
                 reason = f"{type(error).__name__}: {error}".partition("\n")[0]
                 raise NotStackable(f"{together.place} cannot compute all members at once. {reason}") from error
         totals = objective.losses if objective.penalties is None else objective.losses + objective.penalties

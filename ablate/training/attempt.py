@@ -17,6 +17,7 @@ import torch
 import yaml
 
 from ablate import files, provenance
+from ablate.accounting.memory import out_of_memory
 from ablate.atomic import unwritable, write_atomically
 from ablate.config import Config
 from ablate.curves import digest
@@ -108,10 +109,7 @@ def _end(record: Record, own: Attempt, saved: Saved | None, seconds: float) -> N
 def _sentence(error: BaseException, config: Config) -> str:
     """Return what went wrong, and the way out where it is known."""
     said = f"{type(error).__name__}: {error}".rstrip(": ")
-    no_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "allocate memory" in str(error)  # torch, on a CPU
-    )
-    if not no_memory:
+    if not out_of_memory(error):
         return said
     return (
         f"Out of memory. Take a smaller data.batch_size than {config.data.batch_size} (with "

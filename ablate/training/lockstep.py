@@ -21,6 +21,7 @@ import torch
 from greenlet import getcurrent, greenlet
 from torch import Tensor
 
+from ablate.accounting.memory import out_of_memory
 from ablate.dataset import Examples
 from ablate.module import Evaluated
 from ablate.random_state import GlobalState, generators, global_state, set_global_state
@@ -37,7 +38,12 @@ if TYPE_CHECKING:
 
 
 class Apart(Stopped):
-    """The company of a run has broken up in the middle of a chunk: it has to go on by itself, from its checkpoint."""
+    """The company of a run has broken up in the middle of a chunk: it has to go on from its checkpoint without it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.for_want_of_memory = out_of_memory(error)
+        """Whether it may go on in smaller company."""
 
 
 @dataclass
@@ -124,20 +130,17 @@ class Company:
 
     def _take(self, group: Sequence[Runner]) -> None:
         """Train the chunks of runs that have come equally far."""
-        stack = self._stack_of(group)
-        if stack is None:
-            for runner in group:
-                runner.go_on()
-            return
         began = time.perf_counter()
         try:
-            self._train(stack, group)
-        except Exception as error:  # of whatever plugin, or for want of memory: alone each finds its own
+            stack = self._stack_of(group)
+            if stack is not None:
+                self._train(stack, group)
+        except Exception as error:  # of whatever plugin, or for want of memory: without the others each finds its own
             self._stacks.clear()
             for runner in group:
-                runner.break_off(Apart(f"{type(error).__name__}: {error}"))
+                runner.break_off(Apart(error))
             return
-        share = (time.perf_counter() - began) / len(group)
+        share = None if stack is None else (time.perf_counter() - began) / len(group)
         for runner in group:
             runner.go_on(share)
 
