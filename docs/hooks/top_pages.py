@@ -17,6 +17,7 @@ from mkdocs.structure.pages import Page
 
 PLACES = {
     "README.md": "tour.md",
+    "README.zh-CN.md": "zh.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     "CHANGELOG.md": "changelog.md",
