@@ -13,7 +13,7 @@ EXTRAS := tests/third_party/ablate-extras
 WRAPPERS := tests/third_party/ablate-pytorch-optimizer tests/third_party/ablate-timm
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep test ray lint docs bench alarms notebooks constraints clean
+.PHONY: help sweep test ray lint docs bench alarms notebooks release constraints oldest clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 14
@@ -46,6 +46,9 @@ alarms: $(VENV)/.installed ## count how often the statistics call an effect wher
 notebooks: $(VENV)/.installed ## execute the tutorials and write them with their outputs; ARGS="batch_normalisation" for one
 	$(BIN)/python -m tests.notebooks $(ARGS)
 
+release: $(VENV)/.installed ## build and check both files of a release, date the changelog; VERSION=0.2.0 for the next one
+	$(BIN)/python -m release $(VERSION)
+
 constraints: ## renew constraints.txt: the newest versions that pyproject.toml allows, torch aside
 	scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	grep '^torch==' constraints.txt > "$$scratch/torch.txt" && \
@@ -55,6 +58,15 @@ constraints: ## renew constraints.txt: the newest versions that pyproject.toml a
 	"$$scratch/venv/bin/pip" freeze --exclude-editable | sed 's/+cpu$$//' > "$$scratch/pins.txt" && \
 	{ grep '^#' constraints.txt; cat "$$scratch/pins.txt"; } > "$$scratch/new.txt" && \
 	cp "$$scratch/new.txt" constraints.txt
+
+oldest: ## renew constraints-oldest.txt: the oldest versions that pyproject.toml allows, torch aside
+	scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+	grep '^torch==' constraints.txt > "$$scratch/torch.txt" && \
+	$(PYTHON) -m venv "$$scratch/venv" && "$$scratch/venv/bin/pip" install --quiet uv && \
+	"$$scratch/venv/bin/uv" pip compile --quiet --resolution lowest-direct --python-version 3.11 --no-header \
+		--no-annotate --constraint "$$scratch/torch.txt" --extra test pyproject.toml > "$$scratch/pins.txt" && \
+	{ grep '^#' constraints-oldest.txt; grep -vE '^(cuda|nvidia|triton)' "$$scratch/pins.txt"; } > "$$scratch/new.txt" && \
+	cp "$$scratch/new.txt" constraints-oldest.txt
 
 clean: ## remove the environment, builds and caches; outputs/ stays
 	rm -rf .venv build dist site *.egg-info
