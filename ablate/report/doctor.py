@@ -34,7 +34,7 @@ def print_findings(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _print_line(out: Console, finding: Finding) -> None:
-    line = Table.grid(padding=(0, 3, 0, 0))
+    line = Table.grid(padding=(0, 2, 0, 0))  # with 3, Rich before 14.3 would have no room for the symbol
     for width in _WIDTHS:
         line.add_column(width=width, overflow="fold")
     cells = finding.looked_at, finding.figure, finding.way_out

@@ -27,13 +27,16 @@ _RUN = "ablate.run"
 
 
 def prepare(configs: Iterable[Config]) -> None:
-    """Make what runs that begin at once would all make, MLflow's database and its experiments.
+    """Make what runs that begin at once would all make: MLflow's database and its experiments, Aim's repository.
 
     Raises ``ConfigError`` where a tracker cannot be reached at all: before anything trains, rather than in every run.
     """
     configs = list(configs)
     if any("wandb" in config.logger for config in configs):
         _check_wandb()
+    for repo in {_repo(config) for config in configs if "aim" in config.logger}:
+        with _said("aim"):
+            _make_repo(repo)
     places = {(_uri(config), config.folder_name): config for config in configs if "mlflow" in config.logger}
     for (_, name), config in places.items():
         with _said("mlflow"):
@@ -169,9 +172,21 @@ def _check_wandb() -> None:
             raise RuntimeError("there is no API key: wandb login, or WANDB_MODE=offline")
 
 
+def _repo(config: Config) -> str:
+    """Return where Aim keeps runs: as its environment variable says, or beside the sweeps."""
+    return os.environ.get("AIM_REPO") or str(_home(config))
+
+
+def _make_repo(repo: str) -> None:
+    """Make Aim's repository: to a run that begins while another makes it, it would look out of date."""
+    found: Any = importlib.import_module("aim").Repo
+    if not found.is_remote_path(repo) and not found.exists(repo):
+        found.from_path(repo, init=True)
+
+
 def _aim(config: Config, facts: Facts) -> Logger:
     made: Any = importlib.import_module("aim.pytorch_lightning").AimLogger(
-        repo=os.environ.get("AIM_REPO", str(_home(config))), experiment=config.folder_name, run_name=_title(facts)
+        repo=_repo(config), experiment=config.folder_name, run_name=_title(facts)
     )
     made.experiment["group"], made.experiment["arm"] = facts.arm, facts.arm_hash
     logger: Logger = made
@@ -203,7 +218,7 @@ def _report_to_wandb(config: Config, files: Sequence[Path], text: str) -> None:
 
 def _report_to_aim(config: Config, files: Sequence[Path], text: str) -> None:
     aim: Any = importlib.import_module("aim")
-    run = aim.Run(repo=os.environ.get("AIM_REPO", str(_home(config))), experiment=config.folder_name)
+    run = aim.Run(repo=_repo(config), experiment=config.folder_name)
     run.name = EFFECTS
     run.track(aim.Text(text), name=EFFECTS)
     run.close()
