@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -159,6 +160,28 @@ def test_a_report_that_is_not_taken_costs_a_warning(told: list[Told], monkeypatc
     with pytest.warns(UserWarning, match="The report was not handed on: logger=mlflow: gone"):
         assert main([*ARMS, "logger=mlflow"]) == 0
     assert len(open_sweep(Path("outputs/digits-mlp")).records) == 4
+
+
+def test_the_repository_of_aim_is_made_once_and_before_the_runs(
+    short_config: Maker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[tuple[str, bool]] = []
+
+    class Repo:
+        is_remote_path = staticmethod(lambda path: path.startswith("aim://"))
+        exists = staticmethod(lambda path: path in dict(made))
+        from_path = staticmethod(lambda path, init: made.append((path, init)))
+
+    monkeypatch.setitem(sys.modules, "aim", types.SimpleNamespace(Repo=Repo))
+    monkeypatch.setattr(configs, "find_spec", lambda name: name)
+    runs = [short_config("logger=aim", f"seed={seed}") for seed in range(3)]
+    monkeypatch.setenv("AIM_REPO", "aim://elsewhere")
+    trackers.prepare(runs)
+    assert not made
+    monkeypatch.setenv("AIM_REPO", str(tmp_path))
+    trackers.prepare(runs)
+    trackers.prepare(runs)
+    assert made == [(str(tmp_path), True)]
 
 
 @pytest.fixture

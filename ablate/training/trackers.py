@@ -82,7 +82,9 @@ def _close(loggers: Sequence[Logger], status: Status) -> None:
                 logger.experiment.summary["status"] = str(status)
                 logger.experiment.finish(exit_code=int(status in (Status.failed, Status.interrupted)))
             else:
-                logger.experiment.close()  # type: ignore[attr-defined]
+                run: Any = logger.experiment  # type: ignore[attr-defined]
+                run["ablate.status"] = str(status)
+                run.close()
 
 
 @contextmanager
