@@ -177,11 +177,11 @@ def test_a_regularizer_that_seldom_acts_takes_part(short_config: Callable[..., C
 
 
 def test_a_model_that_raises_is_the_configurations_fault(short_config: Callable[..., Config]) -> None:
-    class Broken(nn.Module):
+    class Broken(nn.Linear):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             raise KeyError("planted")
 
     config = short_config()
-    config.model.build = lambda kit, spec: Broken()  # type: ignore[method-assign]
+    config.model.build = lambda kit, spec: Broken(1, 1)  # type: ignore[method-assign]
     with pytest.raises(ConfigError, match=r"cannot be trained.*KeyError: 'planted'"):
         fingerprint(config, prepare(config.data, 0))
