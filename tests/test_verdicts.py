@@ -300,8 +300,17 @@ def test_a_study_is_repeated_with_the_seeds_that_follow(shipped: Study, capsys: 
     page = Path("page.md").read_text(encoding="utf-8")
     assert "Again, with 7 seeds (7 to 13): supported; the same." in page
     assert "1 was trained again with other seeds: 1 the same." in page
+    assert main([*command, "--again"]) == 0
+    assert "Again, with 7 seeds (7 to 13): supported; the same." in capsys.readouterr().out
     assert main([*command, "--again", "--seeds", "3"]) == 2
     assert "--again takes the seeds that follow those of each study" in capsys.readouterr().err
+
+
+def test_a_factor_that_a_study_does_not_compare_is_refused(shipped: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study=zeros_fail", "act=tanh,relu", "workers=0"]) == 2
+    told = capsys.readouterr().err
+    assert "study=zeros_fail: act is varied, which the study neither compares nor has as its condition." in told
+    assert not Path("outputs").exists()
 
 
 S, R, N, U = Verdict.supported, Verdict.refuted, Verdict.none, Verdict.inconclusive

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from ablate.facts import FAILURES
+from ablate.report.gallery import Entry
 from ablate.report.study import print_outcome
 from ablate.report.style import console
 from ablate.results import Sweep
@@ -17,6 +18,7 @@ from ablate.sweeps.execute import sweep
 from ablate.verdicts.exact import check
 from ablate.verdicts.figure import figure
 from ablate.verdicts.judge import judge
+from ablate.verdicts.outcome import Outcome
 
 
 def put_to_test(study: Study, settings: Sequence[str], root: Path, *, again: bool = False) -> None:
@@ -45,6 +47,8 @@ def conclude(study: Study, results: Sweep, settings: Sequence[str], root: Path, 
         return
     drawn = None if again else figure(study, results)
     outcome.save(root, drawn.svg() if drawn else None, again=again)
+    if again and (repeated := Entry(study, Outcome.load(root, study.name), again=outcome).repeated):
+        console().print(escape(repeated))
 
 
 def _another(study: Study, results: Sweep, settings: Sequence[str]) -> str:

@@ -57,9 +57,13 @@ class Entry:
     @property
     def repeated(self) -> str:
         """How it came out on other seeds, in a sentence; nothing where it was not repeated."""
-        if self.again is None or self.agreement is None:
+        if self.again is None or self.current is None or self.agreement is None:
             return ""
-        return f"Again, with {seeds_told(self.again.seeds).rstrip(', ')}: {self.again.headline}; {self.agreement}."
+        others = [f"{one.verdict} with {one.where}" for one in self.current.contradicted(self.again) if one.where]
+        told = f": {', '.join(others)}" if others else ""
+        return (
+            f"Again, with {seeds_told(self.again.seeds).rstrip(', ')}: {self.again.headline}; {self.agreement}{told}."
+        )
 
 
 def seeds_told(seeds: Sequence[int]) -> str:
@@ -105,6 +109,7 @@ def to_gallery(entries: Sequence[Entry], figures: str) -> str:
         "",
         f"Each claim was tested by `python -m ablate study=NAME`; this page is written by `{UPDATE}` from real runs.",
         f"What the verdicts mean is in [Studies](studies.md). {summary(entries)} {CHANCE}",
+        "The sources are four files of study notes of deep learning, in Chinese, called by the first digits of their names.",
         "",
     ]
     for file, own in by_source(entries):

@@ -20,6 +20,7 @@ from ablate.judges import JUDGES, RANGES
 from ablate.overrides import Setting
 from ablate.studies.arguments import expanded
 from ablate.studies.catalogue import study
+from ablate.studies.definition import Study
 from ablate.sweep_facts import SweepFacts
 from ablate.sweep_settings import SweepSettings
 from ablate.sweeps.arms import Composer, PlannedArm
@@ -109,6 +110,8 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
     _check_seeds(settings)
     tuned = override_checks.full_keys(of_sweep.tune)
     composer = Composer(settings, loader, tuned=tuned, presets=presets, typed=typed)
+    if of_sweep.study:
+        _check_factors(study(of_sweep.study), [factor.key for factor in composer.factors])
     arrangement = arranged(composer.factors, of_sweep)
     levels = list({frozenset(own.items()): own for arm in arrangement.arms if (own := composer.meaning(arm))}.values())
     levels = levels or [{}]
@@ -152,6 +155,16 @@ def make_plan(arguments: Sequence[str], loader: ConfigLoader, *, sweep: bool, ty
 def _called(arm: PlannedArm) -> str:
     """Name an arm by its levels; the only one by what was said."""
     return ",".join(f"{key}={level}" for key, level in arm.levels.items()) or arm.config.label or "default"
+
+
+def _check_factors(one: Study, factors: Sequence[str]) -> None:
+    """Refuse a factor of which the study, which compares one thing, would not know what to make."""
+    own = {*one.vary, *(key for arm in one.arms.values() for key in arm)}
+    if foreign := [factor for factor in factors if factor not in own]:
+        raise ConfigError(
+            f"study={one.name}: {foreign[0]} is varied, which the study neither compares nor has as its condition. "
+            f"Give it one level, or run the sweep that the study stands for: python -m ablate studies {one.name} says which."
+        )
 
 
 def _check_seeds(settings: Sequence[Setting]) -> None:

@@ -71,12 +71,18 @@ class Outcome:
 
     def agreement(self, again: Outcome) -> Agreement:
         """Return how ``again``, on other seeds, compares: within each level of the condition."""
-        second = {one.where: one.verdict for one in again.findings}
-        pairs = {(one.verdict, second.get(one.where, Verdict.inconclusive)) for one in self.findings}
-        differ = {pair for pair in pairs if pair[0] is not pair[1]}
-        if not differ:
-            return Agreement.same
-        return Agreement.open if all(Verdict.inconclusive in pair for pair in differ) else Agreement.other
+        if self.contradicted(again):
+            return Agreement.other
+        return Agreement.same if all(a is b.verdict for a, b in self._pairs(again)) else Agreement.open
+
+    def contradicted(self, again: Outcome) -> list[Finding]:
+        """Return what ``again`` found otherwise, where neither is open."""
+        return [b for a, b in self._pairs(again) if a is not b.verdict and Verdict.inconclusive not in (a, b.verdict)]
+
+    def _pairs(self, again: Outcome) -> list[tuple[Verdict, Finding]]:
+        second = {one.where: one for one in again.findings}
+        none = Finding("", Verdict.inconclusive, "")
+        return [(one.verdict, second.get(one.where, none)) for one in self.findings]
 
     def save(self, root: Path, figure: str | None = None, *, again: bool = False) -> None:
         """Write it, and its figure as SVG, under ``root``; ``again`` beside what came out first."""
