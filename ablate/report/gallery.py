@@ -109,7 +109,7 @@ def to_gallery(entries: Sequence[Entry], figures: str) -> str:
         "",
         f"Each claim was tested by `python -m ablate study=NAME`; this page is written by `{UPDATE}` from real runs.",
         f"What the verdicts mean is in [Studies](studies.md). {summary(entries)} {CHANCE}",
-        "The sources are four files of study notes of deep learning, in Chinese, called by the first digits of their names.",
+        "The sources are four files of study notes, in Chinese, which are called by the first digits of their names.",
         "",
     ]
     for file, own in by_source(entries):

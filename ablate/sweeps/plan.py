@@ -163,7 +163,8 @@ def _check_factors(one: Study, factors: Sequence[str]) -> None:
     if foreign := [factor for factor in factors if factor not in own]:
         raise ConfigError(
             f"study={one.name}: {foreign[0]} is varied, which the study neither compares nor has as its condition. "
-            f"Give it one level, or run the sweep that the study stands for: python -m ablate studies {one.name} says which."
+            "Give it one level, or run the sweep that the study stands for: "
+            f"python -m ablate studies {one.name} says which."
         )
 
 
