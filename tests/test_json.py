@@ -58,6 +58,17 @@ def test_every_schema_has_its_verb_and_its_place_on_the_page() -> None:
     assert all(verb in page for verb in SCHEMAS)
 
 
+def test_studies_are_told_with_how_they_came_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert {one["outcome"] for one in printed(capsys, "studies")["studies"]} == {None}
+    assert main(["study=softmax_gives_probabilities"]) == 0
+    (told,) = printed(capsys, "studies", "softmax_gives_probabilities")["studies"]
+    assert (told["outcome"]["verdict"], told["again"]) == ("holds exactly", None)
+    assert told["outcome"]["digest"] == told["digest"]
+
+
 def test_runs_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "runs") == {"schema": 1, "output_dir": "outputs", "sweeps": []}
     sweep = recorded(tmp_path, {"norm": ["none", "bn"]}, seeds=2, failed=[(1, 1)])
