@@ -34,7 +34,7 @@ def register_checks(register: RegisterChecks) -> None:
         layers.l1_makes_zeros,
         layers.vanishing_gradient,
         layers.s_shape_explodes,
-        layers.distinct_weights_cancel,
+        recurrence.distinct_weights_cancel,
         recurrence.lstm_gradient_growth,
         training.epoch_partition,
         training.overfits_few,

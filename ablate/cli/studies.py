@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from ablate.config import Config
 from ablate.errors import ConfigError
 from ablate.json_text import json_text
-from ablate.report.study import print_list, print_study
+from ablate.report.study import document, print_list, print_study
 from ablate.studies import catalogue
-from ablate.studies.definition import Study
 from ablate.verdicts.outcome import Outcome
 
 
@@ -27,21 +24,11 @@ def studies(arguments: Sequence[str] = ()) -> None:
     root = Path(options[-1].partition("=")[2] if options else Config.output_dir)
     if as_data:
         chosen = [catalogue.study(name) for name in names] or catalogue.studies()
-        print(json_text({"schema": 1, "studies": [_told(one, root) for one in chosen]}), end="")
+        rows = [(one, Outcome.load(root, one.name), Outcome.load(root, one.name, again=True)) for one in chosen]
+        print(json_text(document(rows)), end="")
         return
     if not names:
         print_list([(one, Outcome.load(root, one.name)) for one in catalogue.studies()])
     for name in names:
         one = catalogue.study(name)
         print_study(one, Outcome.load(root, one.name))
-
-
-def _told(one: Study, root: Path) -> dict[str, Any]:
-    """Return a study with how it came out, at first and on other seeds; null for what was not run."""
-    outcomes = {key: Outcome.load(root, one.name, again=key == "again") for key in ("outcome", "again")}
-    return {
-        **asdict(one),
-        "digest": one.digest,
-        "command": one.command,
-        **{key: outcome and asdict(outcome) for key, outcome in outcomes.items()},
-    }

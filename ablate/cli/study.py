@@ -86,7 +86,7 @@ def _write(asked: argparse.Namespace, chosen: Sequence[Study], root: Path) -> No
             one,
             Outcome.load(root, one.name),
             figure_of(root, one.name),
-            None if one.exact else Outcome.load(root, one.name, again=True),
+            Outcome.load(root, one.name, again=True),
         )
         for one in chosen
     ]

@@ -45,7 +45,7 @@ class Entry:
         """What the verdict stands on: seeds, runs, time."""
         if self.current is None:
             return ""
-        told = f"{seeds_told(self.current.seeds)}{cost_of(self.current)}."
+        told = ", ".join(filter(None, [seeds_told(self.current.seeds), cost_of(self.current)])) + "."
         return told[0].upper() + told[1:]
 
     @property
@@ -61,16 +61,14 @@ class Entry:
             return ""
         others = [f"{one.verdict} with {one.where}" for one in self.current.contradicted(self.again) if one.where]
         told = f": {', '.join(others)}" if others else ""
-        return (
-            f"Again, with {seeds_told(self.again.seeds).rstrip(', ')}: {self.again.headline}; {self.agreement}{told}."
-        )
+        return f"Again, with {seeds_told(self.again.seeds)}: {self.again.headline}; {self.agreement}{told}."
 
 
 def seeds_told(seeds: Sequence[int]) -> str:
-    """Return the seeds with a comma after them, or nothing: ``10 seeds (0 to 9), ``."""
+    """Return the seeds, or nothing: ``10 seeds (0 to 9)``."""
     if not seeds:
         return ""
-    return f"{counted(len(seeds), 'seed')} ({seeds[0]}{f' to {seeds[-1]}' if len(seeds) > 1 else ''}), "
+    return f"{counted(len(seeds), 'seed')} ({seeds[0]}{f' to {seeds[-1]}' if len(seeds) > 1 else ''})"
 
 
 def summary(entries: Sequence[Entry]) -> str:

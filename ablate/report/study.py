@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich import box
@@ -54,6 +55,21 @@ def print_study(study: Study, outcome: Outcome | None) -> None:
     old = "" if outcome.digest == study.digest else " (of an earlier edition of the study: run it again)"
     out.print(f"Verdict: [{STYLES[outcome.verdict]}]{escape(outcome.headline)}[/]{old}")
     out.print(escape(outcome.reading))
+
+
+def document(rows: Sequence[tuple[Study, Outcome | None, Outcome | None]]) -> dict[str, Any]:
+    """Return studies as data, each with how it came out, at first and on other seeds; null for what was not run."""
+    return {"schema": 1, "studies": [_row(*row) for row in rows]}
+
+
+def _row(study: Study, outcome: Outcome | None, again: Outcome | None) -> dict[str, Any]:
+    return {
+        **asdict(study),
+        "digest": study.digest,
+        "command": study.command,
+        "outcome": outcome and asdict(outcome),
+        "again": again and asdict(again),
+    }
 
 
 def tested(study: Study) -> list[str]:

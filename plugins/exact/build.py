@@ -24,6 +24,11 @@ def kit_of(
     return Kit(act=act or ReLU(), init=init or He(), norm=norm or NoNorm(), pool=pool or MaxPool(), reg={})
 
 
+def regression(*input_shape: int) -> DataSpec:
+    """Return the spec of a regression of one target."""
+    return DataSpec(Task.regression, input_shape, 1)
+
+
 def classes(*input_shape: int, outputs: int = 10) -> DataSpec:
     """Return the spec of a classification."""
     return DataSpec(Task.classification, input_shape, outputs)

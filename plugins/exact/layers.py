@@ -5,7 +5,6 @@ Shapes: B batch · D inputs · P parameters.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from ablate.exact import Checked
@@ -166,36 +165,4 @@ def s_shape_explodes(gain: float = 3.0, depth: int = 10) -> Checked:
         f"of 2 can only shrink what passes through them; what grows comes from weights: started {gain:g} times "
         f"too large, {depth} layers multiply the gradient by {grown['tanh']:.2g} with tanh and {grown['relu']:.2g} "
         "with ReLU",
-    )
-
-
-def distinct_weights_cancel(steps: int = 50, gain: float = 1.5, draws: int = 200, size: int = 24) -> Checked:
-    """Growth of a gradient through ``steps`` random matrices, all the same one or each its own: decades, in the mean.
-
-    Distinct ones would have to grow by less than half of what one repeated does.
-    """
-    generator = torch.Generator().manual_seed(0)
-
-    def matrix() -> Tensor:
-        return gain * torch.randn(size, size, generator=generator, dtype=torch.float64) / math.sqrt(size)
-
-    def growth(tied: bool) -> Tensor:
-        found = []
-        for _ in range(draws):
-            v, one, decades = torch.randn(size, generator=generator, dtype=torch.float64), matrix(), 0.0
-            v /= v.norm()
-            for _ in range(steps):
-                v = (one if tied else matrix()) @ v
-                decades += math.log10(float(v.norm()))
-                v /= v.norm()
-            found.append(decades)
-        return torch.tensor(found)
-
-    tied, distinct = growth(tied=True), growth(tied=False)
-    return Checked(
-        float(distinct.mean() / tied.mean()),
-        0.5,
-        f"Through {steps} matrices the gradient grows by {float(tied.mean()):.3g} decades in the mean where it is one "
-        f"repeated, and {float(distinct.mean()):.3g} where each is another; what differs is the spread over draws, "
-        f"{float(tied.std()):.2g} and {float(distinct.std()):.2g} decades",
     )

@@ -11,19 +11,16 @@ from typing import TYPE_CHECKING
 
 from ablate.exact import Checked
 from ablate.lazy import torch
-from ablate.techniques import DataSpec, Task
+from ablate.techniques import Task
 
 from ..activation import Identity, Softmax, Step
 from ..init import He
 from ..loss import KL, CrossEntropy
 from ..models.dense import MLP
-from .build import classes, kit_of
+from .build import classes, kit_of, regression
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-REGRESSION = DataSpec(Task.regression, (1,), 1)
-"""One number of one number."""
 
 
 def _normal(*shape: int, seed: int) -> Tensor:
@@ -57,7 +54,7 @@ def pieces_by_depth(depth: int = 8) -> Checked:
     (Telgarsky 2015, arXiv:1509.08101). A single layer has one bend a unit at most, here in networks drawn at random.
     Their deviations from these two numbers are added up.
     """
-    folded = MLP(depth=depth, width=2).build(kit_of(), REGRESSION).double()
+    folded = MLP(depth=depth, width=2).build(kit_of(), regression(1)).double()
     linear = [layer for layer in folded.modules() if isinstance(layer, torch.nn.Linear)]
     with torch.no_grad():
         for at, layer in enumerate(linear):
@@ -66,7 +63,7 @@ def pieces_by_depth(depth: int = 8) -> Checked:
     deep = _pieces(folded, 4 * 2**depth)
     units, most = 2 * depth, 0
     for seed in range(20):
-        flat = MLP(depth=1, width=units).build(kit_of(), REGRESSION).double()
+        flat = MLP(depth=1, width=units).build(kit_of(), regression(1)).double()
         with torch.no_grad():
             for at, parameter in enumerate(flat.parameters()):
                 parameter.copy_(_normal(*parameter.shape, seed=100 * seed + at))

@@ -44,7 +44,7 @@ def test_every_property_comes_out_as_mathematics_has_it(name: str) -> None:
         (steps.descent, {"share": 1.01}),
         (layers.vanishing_gradient, {"depth": 2}),
         (layers.s_shape_explodes, {}),
-        (layers.distinct_weights_cancel, {"draws": 20}),
+        (recurrence.distinct_weights_cancel, {"draws": 20}),
         (recurrence.lstm_gradient_growth, {"gain": 5.0}),
         (training.overfits_few, {"steps": 1}),
     ],
@@ -80,7 +80,7 @@ def test_slopes_and_growth_are_those_that_can_be_worked_out() -> None:
     told = layers.s_shape_explodes().reading
     assert "0.25 (sigmoid) and 1 (tanh), so that 2 of 2" in told
     assert layers.vanishing_gradient(depth=2).measured > 1e-3  # two layers are not enough
-    short = layers.distinct_weights_cancel(steps=1, draws=400)
+    short = recurrence.distinct_weights_cancel(steps=1, draws=400)
     assert short.measured == pytest.approx(1, abs=0.2)  # one matrix is as good as another
 
 
