@@ -316,7 +316,7 @@ def to_config(tree: DictConfig) -> Config:
     tree = copy.copy(tree)
     with open_dict(tree):
         tree.pop("hydra", None)
-    _refuse_unknown(tree, "")
+    refuse_unknown(tree)
     for kind in KINDS:
         if OmegaConf.is_missing(tree, kind):
             none = " `none` is an option of its own." if "none" in registry().options(kind) else ""
@@ -335,7 +335,8 @@ def to_config(tree: DictConfig) -> Config:
     return config
 
 
-def _refuse_unknown(node: Any, path: str) -> None:
+def refuse_unknown(node: Any, path: str = "") -> None:
+    """Raise ``ConfigError`` for a key that its dataclass does not have."""
     if not isinstance(node, DictConfig) or node._is_none():
         return
     schema = OmegaConf.get_type(node)
@@ -347,7 +348,7 @@ def _refuse_unknown(node: Any, path: str) -> None:
                 raise ConfigError(f"{path}{key}: {where} has no such setting. Valid: {', '.join(known) or '(none)'}.")
     for name in node:
         if not OmegaConf.is_missing(node, name):
-            _refuse_unknown(node._get_node(name), f"{path}{name!s}.")
+            refuse_unknown(node._get_node(name), f"{path}{name!s}.")
 
 
 def _locate(tree: DictConfig, error: ValueError) -> str:

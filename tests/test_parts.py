@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
@@ -15,6 +17,7 @@ from ablate.config import Config, to_config
 from ablate.errors import ConfigError
 from ablate.registry import registry
 from ablate.sweeps.parts import Parts
+from ablate.sweeps.shortcut import Shortcut
 from ablate.techniques import KINDS
 
 
@@ -71,7 +74,7 @@ def test_a_preset_that_reaches_into_another_part_is_composed_whole(loader: Confi
         del store.repo["far"]
 
 
-def test_a_level_is_composed_once_however_many_arms_have_it(
+def test_hydra_composes_once_however_many_levels_and_arms_there_are(
     loader: ConfigLoader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, ...]] = []
@@ -85,8 +88,38 @@ def test_a_level_is_composed_once_however_many_arms_have_it(
     parts = Parts(loader)
     for act, norm, opt in itertools.product(("relu", "tanh"), ("bn", "none"), ("sgd", "adam")):
         parts.config([("act", f"act={act}"), ("norm", f"norm={norm}"), ("opt", f"opt={opt}")])
-    levels = ("act=relu", "act=tanh", "norm=bn", "norm=none", "opt=sgd", "opt=adam")
-    assert sorted(asked) == sorted([(), *((level,) for level in levels)])
+    for rate in ("0.1", "0.2", "1e-3"):
+        parts.config([("opt.lr", f"opt.lr={rate}"), ("trainer.max_steps", "trainer.max_steps=5")])
+    assert asked == [()]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "norm=nothing_known",
+        "norm=bn norm.eps=fast",
+        "norm=bn norm.unknown=1",
+        "+norm.eps=1",
+        "~norm.eps",
+        "norm.eps=${seed}",
+        "trainer.max_epochs=0",
+        "trainer.nothing=1",
+    ],
+)
+def test_what_only_hydra_can_read_and_whatever_is_wrong_is_left_to_it(loader: ConfigLoader, text: str) -> None:
+    shortcut = Shortcut(composition.load(loader, ()), loader.get_sources())
+    root = text.lstrip("+~").partition("=")[0].partition(".")[0]
+    assert shortcut.config([root], text.split()) is None
+
+
+def test_an_option_out_of_a_file_of_somebodys_is_hydras(tmp_path: Path) -> None:
+    (tmp_path / "norm").mkdir()
+    (tmp_path / "norm" / "bn.yaml").write_text("# @package norm\nmomentum: 0.5\n")
+    with composition.config_loader() as loader:
+        sources = [*loader.get_sources(), FileConfigSource("theirs", f"file://{tmp_path}")]
+        shortcut = Shortcut(composition.load(loader, ()), sources)
+    assert shortcut.config(["norm"], ["norm=bn"]) is None
+    assert shortcut.config(["opt"], ["opt=sgd"]) is not None
 
 
 def test_what_is_wrong_with_a_part_is_said_as_hydra_says_it(loader: ConfigLoader) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import cached_property
 
 from hydra.core.config_loader import ConfigLoader
 
@@ -11,6 +12,7 @@ from ablate import composition
 from ablate.config import Config, to_config
 from ablate.errors import ConfigError
 from ablate.registry import registry
+from ablate.sweeps.shortcut import Shortcut
 
 _TOGETHER = ("init_from", "init_head")
 """Settings of which neither is checked without the other."""
@@ -28,6 +30,10 @@ class Parts:
         self._loader = loader
         self._composed: dict[tuple[str, ...], Config] = {}
 
+    @cached_property
+    def _shortcut(self) -> Shortcut:
+        return Shortcut(composition.load(self._loader, ()), self._loader.get_sources())
+
     def config(self, said: Sequence[tuple[str, str]]) -> Config:
         """Return the configuration of ``said``, pairs of a key and the override that sets it; raise ``ConfigError``."""
         texts: dict[tuple[str, ...], list[str]] = {}
@@ -38,7 +44,7 @@ class Parts:
         if model:  # beside which other options are those of which nothing is said
             texts = {names: own if names == ("model",) else [*model, *own] for names, own in texts.items()}
         try:
-            base, parts = self._compose(model), {names: self._compose(tuple(own)) for names, own in texts.items()}
+            base, parts = self._compose(model), {names: self._part(names, own) for names, own in texts.items()}
         except ConfigError:  # what is wrong alone may be right beside a preset
             return dataclasses.replace(self._compose(whole))
         if any(_replaced(part, base, names) != base for names, part in parts.items()):
@@ -47,9 +53,18 @@ class Parts:
             base = _replaced(base, part, names)
         return dataclasses.replace(base)
 
+    def _part(self, names: tuple[str, ...], texts: Sequence[str]) -> Config:
+        """Return a configuration of which only what ``names`` say is looked at."""
+        said = tuple(texts)
+        if said not in self._composed:
+            self._composed[said] = self._shortcut.config(names, said) or self._compose(said)
+        return self._composed[said]
+
     def _compose(self, texts: tuple[str, ...]) -> Config:
         if texts not in self._composed:
-            self._composed[texts] = to_config(composition.load(self._loader, texts))
+            self._composed[texts] = (
+                to_config(composition.load(self._loader, texts)) if texts else self._shortcut.nothing_said
+            )
         return self._composed[texts]
 
 
