@@ -1,8 +1,9 @@
-"""torch, imported when it is first used.
+"""Large libraries, imported when they are first used.
 
-Plugin files are read for ``--help``, completion and listings, none of which needs torch, and importing it
-takes over a second. ``from ablate.lazy import torch`` gives a name that imports torch on first attribute
-access. It leaves no trace in ``sys.modules`` before that, unlike ``importlib.util.LazyLoader``: numeric
+Plugin files are read for ``--help``, completion and listings, none of which needs torch, and importing it takes over a
+second. A sweep trains before anybody asks for its statistics, and few are fractions: with pandas, scipy and pyDOE3 it
+would begin a second and a half later. ``from ablate.lazy import torch`` gives a name that imports torch on first
+attribute access. It leaves no trace in ``sys.modules`` before that, unlike ``importlib.util.LazyLoader``: numeric
 libraries look there to decide whether torch is in use.
 """
 
@@ -26,6 +27,12 @@ class LazyModule:
 
 
 if TYPE_CHECKING:
+    import pandas as pandas
+    import pyDOE3 as pyDOE3
     import torch as torch
+    from scipy import stats as stats
 else:
+    pandas = LazyModule("pandas")
+    pyDOE3 = LazyModule("pyDOE3")  # noqa: N816
+    stats = LazyModule("scipy.stats")
     torch = LazyModule("torch")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ablate import analysis
 from ablate.analysis.convergence import Convergence, convergence
@@ -26,6 +25,7 @@ from ablate.designs.calibration import AUTO
 from ablate.designs.loo import without
 from ablate.errors import ConfigError, DamageWarning, RecordError
 from ablate.layer_table import MEASURES, read_layers
+from ablate.lazy import pandas as pd
 from ablate.record import Record, Status, find
 from ablate.shapes import clean
 from ablate.sweep_facts import SweepFacts

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_uppercase
 
-from ablate.analysis.wording import counted
+from ablate.analysis.words import counted
 from ablate.errors import ConfigError, did_you_mean
 from ablate.record import Record, find, read
 from ablate.results import Sweep, open_sweep

@@ -14,7 +14,8 @@ from ablate.analysis.measure import Metric
 from ablate.analysis.pairing import Differences, Pairing, differences, pair
 from ablate.analysis.table import Ints, Table
 from ablate.analysis.times import Times, logrank
-from ablate.analysis.wording import conclusion, counted, difference, listed, setting
+from ablate.analysis.wording import conclusion, difference, setting
+from ablate.analysis.words import counted, listed
 
 Pairs = Literal["baseline", "all"]
 NAMED = 3

@@ -12,7 +12,8 @@ from scipy import stats
 from ablate.analysis.inference import holm
 from ablate.analysis.pairing import Pairing
 from ablate.analysis.table import Bools, Table
-from ablate.analysis.wording import counted, probability, setting
+from ablate.analysis.wording import probability, setting
+from ablate.analysis.words import counted
 
 
 @dataclass(frozen=True)

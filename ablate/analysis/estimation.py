@@ -21,7 +21,8 @@ from ablate.analysis.pairing import pair
 from ablate.analysis.table import Table, check, tabulate
 from ablate.analysis.times import Times, times
 from ablate.analysis.variance import Share, shares
-from ablate.analysis.wording import counted, listed, setting
+from ablate.analysis.wording import setting
+from ablate.analysis.words import counted, listed
 
 NEVER = "no run reached the target within the budget"
 

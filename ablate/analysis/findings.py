@@ -12,7 +12,8 @@ from ablate.analysis.divergence import Divergence
 from ablate.analysis.interactions import Interaction
 from ablate.analysis.table import label
 from ablate.analysis.variance import Share
-from ablate.analysis.wording import between, estimate, listed, setting, verdict
+from ablate.analysis.wording import between, estimate, setting, verdict
+from ablate.analysis.words import listed
 
 NAMED = 4
 """How many of the effects that are refused for one reason its sentence names."""

@@ -15,7 +15,8 @@ from ablate.analysis.measure import Metric, Scale
 from ablate.analysis.pairing import Differences, Pairing, differences, pair
 from ablate.analysis.table import Table
 from ablate.analysis.times import Times
-from ablate.analysis.wording import apart, conclusion, counted, listed, margin, setting, short
+from ablate.analysis.wording import apart, conclusion, margin, setting, short
+from ablate.analysis.words import counted, listed
 
 WEIGHTS = (1, -1, -1, 1)
 """(level at the other level) − (baseline at the other level) − [(level at the other baseline) − (both baselines)]."""

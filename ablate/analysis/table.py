@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from ablate.analysis.convergence import Floats
+from ablate.lazy import pandas as pd
 
 Ints = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]

@@ -18,7 +18,8 @@ from ablate.analysis.inference import RESAMPLES, SMOKE, holm
 from ablate.analysis.measure import Metric
 from ablate.analysis.table import Table, tabulate
 from ablate.analysis.times import Times, times
-from ablate.analysis.wording import MORE_SEEDS, counted, difference, listed, probability, setting
+from ablate.analysis.wording import MORE_SEEDS, difference, probability, setting
+from ablate.analysis.words import counted, listed
 
 NEVER = "no run reached the target within the budget"
 

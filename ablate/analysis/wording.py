@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from ablate.analysis.evidence import Estimate, Paired, Verdict
@@ -12,6 +11,7 @@ from ablate.analysis.measure import Metric, Scale
 from ablate.analysis.power import POWER, SEEDS_LIMIT
 from ablate.analysis.reach import flips_needed
 from ablate.analysis.table import label
+from ablate.analysis.words import counted
 
 _SPEAKS = re.compile(r"[a-z][a-z_]*[0-9]*", re.IGNORECASE)
 _MUTE = {"none", "null", "true", "false", "auto", "all"}
@@ -128,17 +128,6 @@ def amount(metric: Metric, size: float) -> str:
 def probability(test: str, p: float) -> str:
     """Return ``t test p = 0.012``."""
     return f"{test} p {'< 0.0001' if p < 1e-4 else f'= {p:.2g}'}"
-
-
-def counted(number: float, noun: str, plural: str = "") -> str:
-    """Return ``1 seed``, ``3 seeds``."""
-    return f"{number:g} {noun}" if number == 1 else f"{number:g} {plural or noun + 's'}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return ``a, b and c``."""
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
 
 
 def number(metric: Metric, value: float) -> str:

@@ -15,12 +15,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ablate import composition
 from ablate.cli.settings import CommandLine
-from ablate.cli.testing import conclude
 from ablate.engines.inline import InlineEngine
 from ablate.errors import ConfigError
 from ablate.record import Status
 from ablate.registry import registry
-from ablate.report.terminal import print_sweep
 from ablate.studies.catalogue import study
 from ablate.sweeps.execute import train_source
 from ablate.sweeps.launchers import LocalLauncher
@@ -43,8 +41,12 @@ def train(command: CommandLine) -> int:
     results = request.results
     if results is None:  # Hydra answered by itself, or the plan was all that was asked for
         return 0
+    from ablate.report.terminal import print_sweep  # here: by now it is imported, by whoever waited for the workers
+
     print_sweep(results)
     if results.facts.study:
+        from ablate.cli.testing import conclude  # here, as figures take a second to import
+
         conclude(study(results.facts.study), results, command.settings, results.folder.parent)
     elif results.factors:
         print(f"Report:      python -m ablate report {results.folder}   (a page, data, TensorBoard)")

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pyDOE3 import fracfact, pbdesign
 
 from ablate.designs.aliases import Aliases
 from ablate.designs.factor import Arm, Factor, refuse_other_than_two_levels
 from ablate.errors import ConfigError, did_you_mean
+from ablate.lazy import pyDOE3
 
 RESOLUTIONS = {"III": 3, "IV": 4, "V": 5}
 PLACKETT_BURMAN = "plackett_burman"
@@ -68,7 +68,7 @@ def _regular(k: int, resolution: str) -> tuple[NDArray[np.float64], tuple[str, .
     # A product of an even number of lows is high: its sign is turned, so that the arm of all first levels, the
     # baseline that people know, is in the fraction, and first.
     words = ["-" * (column.bit_count() % 2 == 0) + _letters(column) for column in columns]
-    design: NDArray[np.float64] = fracfact(" ".join(words))
+    design: NDArray[np.float64] = pyDOE3.fracfact(" ".join(words))
     if len(design) == 2**k:
         fewer = {1 << bits: name for name, r in RESOLUTIONS.items() if (bits := _base(k, r)) < k}
         way_out = "".join(f"; resolution={name} takes {runs}" for runs, name in fewer.items())
@@ -82,11 +82,11 @@ def _plackett_burman(k: int) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     # Hadamard matrices of these orders are what pbdesign has: not of 28, nor of 36.
     runs = next(n for n in itertools.count(4 * (k // 4 + 1), 4) if any(_doubled(n, base) for base in (1, 12, 20)))
     if runs >= 2**k:
-        return fracfact(" ".join(string.ascii_lowercase[:k])), (
+        return pyDOE3.fracfact(" ".join(string.ascii_lowercase[:k])), (
             _only_full(k, "a Plackett-Burman design is no smaller"),
         )
     # In the last of its runs every factor is high: turned over, and its signs turned, it begins with the baseline.
-    design: NDArray[np.float64] = -pbdesign(runs - 1)[::-1, :k]
+    design: NDArray[np.float64] = -pyDOE3.pbdesign(runs - 1)[::-1, :k]
     return design, _size(runs, k, "a Plackett-Burman design")
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from scipy import stats
+from ablate.lazy import stats
 
 LEVEL = 0.05
 """A candidate leaves where the one-sided paired t test against the leader has a p value below this."""

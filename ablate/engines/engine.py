@@ -27,6 +27,10 @@ class Watch(AbstractContextManager["Watch"], Protocol):
 class Engine(Protocol):
     """Trains runs."""
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it does so in other processes, and this one has nothing to do meanwhile."""
+
     def train(self, runs: Sequence[PlannedRun], watch: Watch, stop: Stop, *, wait: bool = False) -> None:
         """Try to train each of ``runs`` once and return; at a request to ``stop``, as soon as checkpoints are written.
 

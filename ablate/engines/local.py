@@ -41,6 +41,8 @@ class LocalEngine:
     Runs of one graph are trained in step, as ``stack`` says: off, auto or how many at most.
     """
 
+    elsewhere = True
+
     def __init__(self, workers: str | int = "auto", runs_per_gpu: int = 1, stack: str | int = 1) -> None:
         self.workers = str(workers)
         self.runs_per_gpu = runs_per_gpu

@@ -7,7 +7,7 @@ from importlib import metadata
 
 from ablate.garbage import uncollected
 
-MODULES = ("ablate.engines.worker", "sklearn.datasets", "torch.utils.tensorboard")
+MODULES = ("ablate.engines.worker", "torch.utils.tensorboard")
 
 
 def built_in_plugins() -> list[str]:

@@ -68,6 +68,8 @@ class RayEngine:
     ``runs_per_gpu - 1`` others, or ``trainer.devices`` of them alone.
     """
 
+    elsewhere = True
+
     address: str | None = None
     max_retries: int = 3
     runs_per_gpu: int = 1

@@ -13,8 +13,9 @@ from ablate.analysis.evidence import Estimate, Paired
 from ablate.analysis.reach import too_few
 from ablate.analysis.table import label
 from ablate.analysis.variance import OVERLAP, overlapping
-from ablate.analysis.wording import between, estimate, listed, setting
+from ablate.analysis.wording import between, estimate, setting
 from ablate.analysis.wording import verdict as verdict_label
+from ablate.analysis.words import listed
 
 _STYLES = {
     Verdict.faster: "green",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ablate.analysis.wording import counted
+from ablate.analysis.words import counted
 from ablate.report.study import cost_of, tested
 from ablate.studies.catalogue import place
 from ablate.studies.definition import Study

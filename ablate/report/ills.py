@@ -8,7 +8,8 @@ from typing import Any
 
 from ablate.analysis.layers import Symptom, ills
 from ablate.analysis.table import is_absent
-from ablate.analysis.wording import listed, setting
+from ablate.analysis.wording import setting
+from ablate.analysis.words import listed
 from ablate.results import Sweep, layers
 
 NAMED = 3

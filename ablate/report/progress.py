@@ -19,8 +19,8 @@ from ablate.analysis.naming import Names
 from ablate.engines.planned import PlannedRun
 from ablate.facts import FAILURES, Status
 from ablate.record import Record
-from ablate.report.style import clock_text, console, number_text
-from ablate.report.terminal import STYLES, outcome
+from ablate.report.announcements import outcome
+from ablate.report.style import STYLES, clock_text, console, number_text
 from ablate.results import Sweep, summary
 from ablate.stop import Stop
 

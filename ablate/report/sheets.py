@@ -11,7 +11,8 @@ import pandas as pd
 from ablate.analysis import Contrast, Divergence, Interaction, Metric, Paired, Scale, Share
 from ablate.analysis.table import label
 from ablate.analysis.variance import OVERLAP, overlapping
-from ablate.analysis.wording import listed, number, setting, verdict
+from ablate.analysis.wording import number, setting, verdict
+from ablate.analysis.words import listed
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from ablate.analysis.wording import counted
+from ablate.analysis.words import counted
 from ablate.report.style import console, duration_text
 from ablate.studies.arguments import command, text
 from ablate.studies.definition import Study

@@ -8,9 +8,20 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from ablate.facts import Status
 from ablate.shapes import clean
 
 WIDTH = 100
+
+STYLES = {
+    Status.finished: "green",
+    Status.diverged: "yellow",
+    Status.failed: "red",
+    Status.interrupted: "yellow",
+    Status.killed: "red",
+    Status.running: "cyan",
+    Status.missing: "yellow",
+}
 
 
 class _Console(Console):
@@ -74,3 +85,9 @@ def duration_text(seconds: float) -> str:
         parts.append(f"{count} {unit}" if count else "")
     first = next((index for index, part in enumerate(parts) if part), len(parts) - 1)
     return " ".join(part for part in parts[first : first + 2] if part) or "0 s"
+
+
+def one_line(text: str | None) -> str:
+    """Return the first line of an error."""
+    lines = (text or "").strip().splitlines()
+    return lines[0] if lines else "no message"

@@ -2,80 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ablate.analysis.wording import counted
 from ablate.facts import FAILURES, Status, command
-from ablate.record import Record
 from ablate.report.costs import ArmCost, cost_table
 from ablate.report.decisions import decisions
 from ablate.report.ills import ailing, compared, examined
 from ablate.report.ranking import ranked
 from ablate.report.reached import steps, with_result
-from ablate.report.style import console, level_text, number_text
-from ablate.results import Sweep, summary
+from ablate.report.style import STYLES, console, level_text, number_text, one_line
+from ablate.results import Sweep
 
 _LEVEL, _HEAD = 24, 8
 """A level is broken beyond so many columns, the name of its factor, where there is no room, beyond so many."""
 
 _LISTED = 10
 """So many of the runs that ended badly are listed."""
-
-STYLES = {
-    Status.finished: "green",
-    Status.diverged: "yellow",
-    Status.failed: "red",
-    Status.interrupted: "yellow",
-    Status.killed: "red",
-    Status.running: "cyan",
-    Status.missing: "yellow",
-}
-
-
-def introduce(warnings: Sequence[str] = (), notes: Sequence[str] = (), facts: Sequence[str] = ()) -> None:
-    """Say what has to be known before a sweep is trained: what may be a mistake, what its design leaves open, what its
-    data is, and what is done to its networks beforehand.
-    """
-    out = console()
-    for warning in warnings:
-        out.print(f"[yellow]Warning:[/] {escape(warning)}")
-    for note in notes:
-        out.print(escape(f"{note}."), soft_wrap=True)
-    for text in facts:
-        out.print(escape(text), soft_wrap=True)
-
-
-def announce(title: str, total: int, missing: int, failed: int = 0, shared: str = "") -> None:
-    """Say how many runs are about to be trained, how many are done already, and how many failed and are left so;
-    ``shared`` is what the arms have in common.
-    """
-    if missing == 0:
-        done = "all done before" if not failed else f"{total - failed} done and {failed} failed before"
-        text = f"{counted(total, 'run')}, {done}: nothing to train."
-    else:
-        before = f", {total - missing} done before" if missing < total else ""
-        text = f"{counted(total, 'run')}{before}. Training {missing}."
-        text += f"\n{shared}" if shared else ""
-    console().print(escape(f"{title}{text}"))
-
-
-def outcome(record: Record, arm: str) -> str:
-    """Return how a run of an arm of that name ended, with its colours."""
-    facts = record.facts
-    told = f"{arm} seed={facts.seed}"
-    if record.status is Status.finished:
-        best = summary(record).best
-        ended = f"{facts.metric} {number_text(best)} in {facts.seconds:.1f} s"
-    else:
-        reason = "" if record.status is Status.interrupted else f": {escape(_one_line(facts.error))}"
-        ended = f"[{STYLES[record.status]}]{record.status}[/]{reason}"
-    return f"{escape(told)}  {ended}"
 
 
 def print_sweep(sweep: Sweep) -> None:
@@ -110,7 +56,7 @@ def print_sweep(sweep: Sweep) -> None:
         out.print(part)
     ended_badly = [record for record in sweep.records if record.status in (*FAILURES, Status.diverged)]
     for record in ended_badly[:_LISTED]:
-        told = f"{sweep.label(record)} seed={record.facts.seed}: {_one_line(record.facts.error)}"
+        told = f"{sweep.label(record)} seed={record.facts.seed}: {one_line(record.facts.error)}"
         out.print(f"[{STYLES[record.status]}]{record.status}[/] {escape(told)}", soft_wrap=True)
         if record.facts.traceback or record.facts.log:
             out.print(f"  more:  {escape(str(record.folder / 'record.json'))}", soft_wrap=True)
@@ -211,8 +157,3 @@ def _statuses(values: pd.Series) -> str:
     alone = len(values) == 1 or len(counts) == 1
     parts = (f"[{STYLES[Status(str(s))]}]{s if alone else f'{n} {s}'}[/]" for s, n in counts.items())
     return ", ".join(parts)
-
-
-def _one_line(text: str | None) -> str:
-    lines = (text or "").strip().splitlines()
-    return lines[0] if lines else "no message"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -53,10 +54,9 @@ class Shortcut:
                 else:
                     OmegaConf.update(tree, one.key_or_group, value, merge=True)
             refuse_unknown(tree)
-            part = OmegaConf.to_object(tree)
+            part: Any = OmegaConf.to_object(tree)
         except Exception:  # whatever is wrong with it
             return None
-        assert isinstance(part, dict)
         return dataclasses.replace(self.nothing_said, **part)
 
 

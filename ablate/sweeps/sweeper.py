@@ -85,6 +85,12 @@ class ThroughHydra:
     config: DictConfig
     settings: SweepSettings
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether worker processes train: those of somebody else's launcher may be this one."""
+        ours = str(self.config.hydra.launcher._target_).startswith(AblateSweeper.__module__)
+        return ours and self.settings.workers != "0"
+
     def train(self, runs: Sequence[PlannedRun], watch: Watch, stop: Stop, *, wait: bool = False) -> None:
         """Launch ``runs`` as jobs."""
         again = frozenset(planned.arguments for planned in runs if planned.again)

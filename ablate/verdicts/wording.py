@@ -8,7 +8,8 @@ from ablate.analysis import Divergence
 from ablate.analysis.evidence import Paired
 from ablate.analysis.evidence import Verdict as Called
 from ablate.analysis.measure import Scale
-from ablate.analysis.wording import between, counted, enough, listed, margin, number
+from ablate.analysis.wording import between, enough, margin, number
+from ablate.analysis.words import counted, listed
 from ablate.studies.arguments import text
 from ablate.studies.definition import ARM, DIVERGED, Expect, Study
 from ablate.sweep_facts import Tuned

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
 
+import numpy as np
 import torch
-from sklearn.datasets import load_digits
+from numpy.typing import NDArray
 
 from ablate.dataset import Examples, Splits, random_split
 from ablate.variations import stream
@@ -18,8 +21,23 @@ from ablate.variations import stream
 @functools.cache
 def images() -> Examples:
     """Return the images (N, 1, 8, 8) with values 0 to 16 and their digits (N,)."""
-    raw = load_digits()
-    return Examples(torch.tensor(raw.images, dtype=torch.float32).unsqueeze(1), torch.tensor(raw.target).long())
+    table = torch.from_numpy(_table())
+    return Examples(table[:, :-1].float().view(-1, 1, 8, 8), table[:, -1].long())
+
+
+def _table() -> NDArray[np.float64]:
+    """Return a row an image (N, 65): its pixels, and its digit.
+
+    They are read where scikit-learn keeps them. To import it for that would take a second more of the start of every
+    sweep, as it brings pandas and scipy's statistics along.
+    """
+    package = find_spec("sklearn")
+    kept = Path(package.origin or "").parent / "datasets" / "data" / "digits.csv.gz" if package else Path()
+    if kept.is_file():
+        return np.loadtxt(kept, delimiter=",")
+    from sklearn.datasets import load_digits  # where it keeps them elsewhere by now
+
+    return np.column_stack(load_digits(return_X_y=True))
 
 
 def digits(seed: int) -> Splits:
