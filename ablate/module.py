@@ -130,11 +130,15 @@ class AblationModule(Objective, pl.LightningModule):
 
     def on_before_optimizer_step(self, _: torch.optim.Optimizer) -> None:
         """Measure the gradient before the last step of each interval (of every step where batches accumulate)."""
-        trainer = self.trainer
-        last = self.interval.batches == trainer.val_check_interval or trainer.global_step + 1 == self._budget
-        if last or trainer.accumulate_grad_batches > 1:
+        if self.is_last_step or self.trainer.accumulate_grad_batches > 1:
             gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
             self.interval.grad_norm = torch.nn.utils.get_total_norm(gradients)
+
+    @property
+    def is_last_step(self) -> bool:
+        """Whether a point of the curves follows the optimizer step that is about to be taken."""
+        trainer = self.trainer
+        return self.interval.batches == trainer.val_check_interval or trainer.global_step + 1 == self._budget
 
     def on_train_start(self) -> None:
         """Start the clock of the first interval."""

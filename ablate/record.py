@@ -149,6 +149,15 @@ class Record:
             return {}
         return read_curves(path)
 
+    def curves_stamp(self) -> tuple[object, ...]:
+        """Return what changes whenever :meth:`curves` does."""
+        path = self.folder / "metrics.csv"
+        try:
+            there = path.stat()
+        except OSError:
+            return (path,)
+        return path, there.st_ino, there.st_mtime_ns, there.st_size, self.facts.status.done, self.facts.curves
+
     def clear(self, *, keep_checkpoints: bool = False) -> None:
         """Remove what an earlier attempt left, so that curves have no doubled steps."""
         begun = () if keep_checkpoints else ("metrics.csv", "layers.csv", "*.ckpt")

@@ -42,6 +42,9 @@ COLUMNS = frozenset(
     | {one.name for one in fields(Convergence)}
 )
 """What frames of runs and curves call something else, so that no factor can be called so."""
+_MOST = 10_000
+_summaries: dict[tuple[Any, ...], Convergence] = {}
+"""Of the runs that were asked for last, so many of them at most; by all that a summary depends on."""
 ROWS = 20
 """A notebook shows so many arms."""
 
@@ -299,6 +302,18 @@ def layers(record: Record) -> pd.DataFrame:
 
 def summary(record: Record, target: float | None = None) -> Convergence:
     """Return the convergence of one record; all None but the budget where it has no curve."""
+    facts = record.facts
+    # a report asks a dozen times for each
+    asked = target, facts.metric, facts.higher_is_better, facts.chance, facts.budget, facts.test.get("test/loss")
+    key = (record.curves_stamp(), *asked)
+    if key not in _summaries:
+        if len(_summaries) == _MOST:
+            _summaries.clear()
+        _summaries[key] = _summary(record, target)
+    return _summaries[key]
+
+
+def _summary(record: Record, target: float | None) -> Convergence:
     curves = record.curves()
     if record.facts.metric not in curves:
         return Convergence(None, None, None, None, None, None, budget=record.facts.budget)

@@ -28,7 +28,11 @@ def losses(criterion: Criterion) -> Criterion:
         each.reduction = "none"
 
         def means(prediction: Tensor, target: Tensor) -> Tensor:
-            found: Tensor = each(prediction.flatten(0, 1), target.flatten(0, 1))
+            if isinstance(criterion, nn.CrossEntropyLoss) and prediction.ndim == 3 and target.ndim == 2:
+                # classes (K, C, B), as a linear layer has left them: a softmax of rows of ten costs ten times as much
+                found: Tensor = each(prediction.transpose(1, 2), target)
+            else:
+                found = each(prediction.flatten(0, 1), target.flatten(0, 1))
             return found.view(len(prediction), -1).mean(1)
 
         return means

@@ -40,15 +40,6 @@ class Stack:
         self.updates.move()
         return objective
 
-    def show_gradients(self) -> None:
-        """Let every member see its row of the gradients as its own: for who measures or changes them before a step.
-
-        Call it between ``program.backward`` and ``updates.step``, the two halves of :meth:`step`.
-        """
-        for row, member in enumerate(self.members):
-            for own, stacked in zip(member.network.parameters(), self.program.network.parameters(), strict=True):
-                own.grad = None if stacked.grad is None else stacked.grad[row]
-
     def settle(self) -> None:
         """Bring the members' own optimizers and schedules up to date; their networks and generators always are."""
         self.updates.settle()

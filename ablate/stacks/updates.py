@@ -14,6 +14,8 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from ablate.stacks.member import Member
 
+_ONE_PASS = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.Adagrad)
+
 
 class Updates:
     """Clipping, optimizers and schedules of all members, as each would have them alone.
@@ -45,6 +47,10 @@ class Updates:
             step.step()
         for parameter in self.parameters:
             parameter.grad = None
+
+    def gradient_norms(self) -> Tensor:
+        """Return the norm of every member's whole gradient, (K,)."""
+        return norms([p.grad for p in self.parameters if p.grad is not None])
 
     def move(self) -> None:
         """Move every member's schedule by one step, but for those that go by a metric."""
@@ -97,7 +103,8 @@ class Alone:
 class Together:
     """The steps of neighbours with equal rules, by the optimizer of the first: it is lent the rows of all.
 
-    So the schedule of the first, to which those of the others are equal, moves the rate of all.
+    So the schedule of the first, to which those of the others are equal, moves the rate of all. Where torch can compute
+    the rule in one pass over memory, that is how it does meanwhile: the weights of a stack are more than a cache holds.
     """
 
     def __init__(self, members: Sequence[Member], rows: slice, parameters: Sequence[nn.Parameter]) -> None:
@@ -110,7 +117,9 @@ class Together:
             dict(zip(self.lent, member.network.parameters(), strict=True)) for member in members
         ]
         lent = {own: rows for rows, own in self.own[0].items()}
-        self.groups = [[lent[p] for p in group["params"]] for group in self.optimizer.param_groups]
+        self.groups = [[lent[p] for p in group["params"]] for group in self._groups]
+        self.fused = [{"fused": group["fused"]} if _has_one_pass(self.optimizer) else {} for group in self._groups]
+        """What the optimizer's groups say of that otherwise."""
         self.state: defaultdict[Tensor, Any] = defaultdict(dict)
         for p in self.lent:
             if all(states := [m.optimizer.state.get(own[p]) for m, own in zip(members, self.own, strict=True)]):
@@ -120,12 +129,16 @@ class Together:
         """Take one step along the members' rows of the gradients."""
         if self.optimizer.state is not self.state:
             self.optimizer.state = self.state
-            for group, lent in zip(self.optimizer.param_groups, self.groups, strict=True):
-                group["params"] = lent
+            for group, lent, fused in zip(self._groups, self.groups, self.fused, strict=True):
+                group.update(dict.fromkeys(fused, True), params=lent)
         for p, stacked in zip(self.lent, self.stacked, strict=True):
             p.grad = None if stacked.grad is None else stacked.grad[self.rows]
         self.optimizer.step()
         self.optimizer.zero_grad()
+
+    @property
+    def _groups(self) -> list[dict[str, Any]]:
+        return self.optimizer.param_groups
 
     def move(self) -> None:
         """Move the schedule of the first, and so the rate of all."""
@@ -134,16 +147,20 @@ class Together:
 
     def settle(self) -> None:
         """Give back what was lent: every optimizer has its own parameters, settings and state, as views of the rows."""
-        settings = _settings(self.optimizer)
+        settings = [own | fused for own, fused in zip(_settings(self.optimizer), self.fused, strict=True)]
         for row, (member, own) in enumerate(zip(self.members, self.own, strict=True)):
             optimizer, schedule = member.optimizer, member.schedule
-            for p in own.values():
-                p.grad = None  # it was shown, maybe
             for group, given, lent in zip(optimizer.param_groups, settings, self.groups, strict=True):
                 group.update(copy.deepcopy(given), params=[own[p] for p in lent])
             optimizer.state = defaultdict(dict, {own[p]: _row(s, row, p.shape) for p, s in self.state.items()})
             if schedule is not None and self.schedule is not None and schedule is not self.schedule:
                 schedule.load_state_dict(copy.deepcopy(self.schedule.state_dict()))
+
+
+def _has_one_pass(optimizer: torch.optim.Optimizer) -> bool:
+    return type(optimizer) in _ONE_PASS and all(
+        p.is_floating_point() for g in optimizer.param_groups for p in g["params"]
+    )
 
 
 def _joined(states: Sequence[dict[str, Any]], shape: torch.Size) -> dict[str, Any]:
@@ -166,9 +183,18 @@ def _joined(states: Sequence[dict[str, Any]], shape: torch.Size) -> dict[str, An
 def _row(state: dict[str, Any], row: int, shape: torch.Size) -> dict[str, Any]:
     """Return a member's part of what :func:`_joined` made for rows of this shape, (K, *shape)."""
     return {
-        key: value[row] if isinstance(value, Tensor) and value.shape == shape else copy.deepcopy(value)
+        key: (value[row] if value.shape == shape else value.clone())
+        if isinstance(value, Tensor)
+        else copy.deepcopy(value)
         for key, value in state.items()
     }
+
+
+def norms(gradients: Sequence[Tensor]) -> Tensor:
+    """Return the norm of every member's gradients (K, *shape) together, (K,)."""
+    each = torch.stack([torch.linalg.vector_norm(g.reshape(len(g), -1), dim=1) for g in gradients])  # (tensors, K)
+    total: Tensor = torch.linalg.vector_norm(each, dim=0)
+    return total
 
 
 @torch.no_grad()
@@ -177,8 +203,8 @@ def clip_norms(gradients: Sequence[Tensor], limits: Tensor) -> None:
 
     The factor is that of ``torch.nn.utils.clip_grad_norm_``, limit / (norm + 1e-6).
     """
-    norms = torch.stack([torch.linalg.vector_norm(g.reshape(len(g), -1), dim=1) for g in gradients])  # (tensors, K)
-    factors = (limits.to(norms) / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1)
-    factors = factors.where(limits.to(norms).isfinite(), 1)
+    found = norms(gradients)
+    factors = (limits.to(found) / (found + 1e-6)).clamp(max=1)
+    factors = factors.where(limits.to(found).isfinite(), 1)
     for g in gradients:
         g.mul_(factors.view(-1, *[1] * (g.ndim - 1)))

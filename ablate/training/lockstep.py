@@ -217,17 +217,17 @@ class Company:
             sums.add("train/loss", objective.losses)
             if objective.penalties is not None:
                 sums.add("train/penalty", objective.penalties)
-            for chunks in of:
-                chunks.module.interval.batches += 1
-            if taken == further:  # somebody may look at the gradients of this step, and ask which it is
+            for module in modules:
+                module.interval.batches += 1
+            if taken == further:  # somebody may look at the gradients of this step
                 for chunks in of:
                     chunks.count_steps(uncounted)
                 uncounted = 0
                 if look is not None:
                     look.take_gradients()
-                stack.show_gradients()
-                for runner, chunks in zip(group, of, strict=True):
-                    chunks.module.on_before_optimizer_step(runner.chunk.optimizer)
+                if modules[0].is_last_step:
+                    for module, norm in zip(modules, stack.updates.gradient_norms(), strict=True):
+                        module.interval.grad_norm = norm
             stack.updates.step()
             uncounted += 1
             self._is_ending = any(chunks.resume.is_asked() for chunks in of)
