@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from ablate.errors import PluginError, did_you_mean
 from ablate.techniques import KINDS, Technique
@@ -57,12 +57,22 @@ def check_dataclass(cls: type[Technique], source: str) -> None:
     if not summary(cls) or summary(cls).startswith(f"{cls.__name__}("):
         raise PluginError(f"{source}: {cls.__name__} needs a docstring; its first line is shown in --help.")
     try:
-        json.dumps(OmegaConf.to_container(OmegaConf.structured(cls), enum_to_str=True))
+        json.dumps(OmegaConf.to_container(structured(cls), enum_to_str=True))
     except Exception as error:  # an annotation that cannot be resolved, a default that cannot be made, …
         raise PluginError(
             f"{source}: {cls.__name__} has a parameter that cannot be given on the command line "
             f"({first_line(error)}). Use bool, int, float, str, Enum, or lists, dicts and optionals of them."
         ) from error
+
+
+_STRUCTURED: dict[type[Technique], DictConfig] = {}
+
+
+def structured(cls: type[Technique]) -> DictConfig:
+    """Return the structured config of a class, made once: to be copied, not changed."""
+    if cls not in _STRUCTURED:
+        _STRUCTURED[cls] = OmegaConf.structured(cls)
+    return _STRUCTURED[cls]
 
 
 def summary(cls: type[Technique]) -> str:

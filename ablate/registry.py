@@ -271,7 +271,7 @@ class Registry:
 
 def _node(cls: type[Technique]) -> DictConfig:
     """Return the structured config of an option; one that states the defaults of other kinds has them chosen so."""
-    node: DictConfig = OmegaConf.structured(cls)
+    node = admission.structured(cls).copy()
     for name in [name for name in node if isinstance(node._get_node(name), DictConfig)]:
         OmegaConf.set_struct(node[name], False)  # its keys are those that people give
     if issubclass(cls, Model) and cls.defaults:

@@ -31,7 +31,8 @@ class Stack:
     def train(self, mode: bool = True) -> None:
         """Put the network of all, and each member's, into training or evaluation mode."""
         for network in (self.program.network, *(member.network for member in self.members)):
-            network.train(mode)
+            if network.training is not mode:
+                network.train(mode)
 
     def step(self, x: Tensor, y: Tensor) -> Objective:
         """Take one optimizer step of every member on a batch of its own, x and y (K, B, …)."""

@@ -111,8 +111,8 @@ class Together:
         self.members = members
         self.optimizer, self.schedule = members[0].optimizer, members[0].schedule
         self.rows, self.stacked = rows, parameters
-        whole = rows == slice(0, len(parameters[0]))
-        self.lent = [p if whole else nn.Parameter(p.detach()[rows], p.requires_grad) for p in parameters]
+        self.whole = rows == slice(0, len(parameters[0]))
+        self.lent = [p if self.whole else nn.Parameter(p.detach()[rows], p.requires_grad) for p in parameters]
         self.own: list[dict[Tensor, nn.Parameter]] = [
             dict(zip(self.lent, member.network.parameters(), strict=True)) for member in members
         ]
@@ -131,10 +131,12 @@ class Together:
             self.optimizer.state = self.state
             for group, lent, fused in zip(self._groups, self.groups, self.fused, strict=True):
                 group.update(dict.fromkeys(fused, True), params=lent)
-        for p, stacked in zip(self.lent, self.stacked, strict=True):
-            p.grad = None if stacked.grad is None else stacked.grad[self.rows]
+        if not self.whole:
+            for p, stacked in zip(self.lent, self.stacked, strict=True):
+                p.grad = None if stacked.grad is None else stacked.grad[self.rows]
         self.optimizer.step()
-        self.optimizer.zero_grad()
+        for p in self.lent:
+            p.grad = None
 
     @property
     def _groups(self) -> list[dict[str, Any]]:

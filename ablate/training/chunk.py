@@ -186,14 +186,15 @@ class Chunks(_AutomaticOptimization):
 
     def _chunk(self, batch: Examples) -> Iterator[Examples]:
         """Yield the batches of the chunk that begins with ``batch``, and count them."""
-        trainer, further = self.trainer, self.further
+        trainer, further, is_at_home = self.trainer, self.further, self.is_at_home
         results = trainer.fit_loop.epoch_loop._results
         yield batch
         taken = 0
         # where something is logged at every step, Lightning has to see every step
         while taken < further and not results and not self.asked():
             taken += 1
-            yield self.placed(next(self.batches.running))
+            upcoming = next(self.batches.running)
+            yield upcoming if is_at_home else self.placed(upcoming)
         self._count(taken, taken * len(self._schedules()))
 
     @property
