@@ -15,7 +15,7 @@ Found = Mapping[str, Any]
 HEAD = """\
 # Performance
 
-`make bench` measures all of this and writes this page: about a quarter of an hour on two cores, which should have
+`make bench` measures all of this and writes this page: about half an hour on two cores, which should have
 nothing else to do. Programs that are compared take turns, and ratios are medians of the ratios within a round.
 """
 IMAGE = "![Sweeps, stacks, memory and reports over their sizes](images/performance.png)\n"
@@ -64,16 +64,17 @@ def sweep(found: Found) -> str:
 
 
 def _of_size(runs: int, times: sweeps.Times) -> str:
+    bases = [base for base in sweeps.AGAINST if base in times]
     rows = [
-        [name, f"{statistics.median(own):.1f}", *(f"{median_ratio(own, times[base]):.2f}" for base in sweeps.AGAINST)]
+        [name, f"{statistics.median(own):.1f}", *(f"{median_ratio(own, times[base]):.2f}" for base in bases)]
         for name, own in times.items()
     ]
-    return table([f"{runs} runs", "s", *(f"× {base}" for base in sweeps.AGAINST)], rows)
+    return table([f"{runs} runs", "s", *(f"× {base}" for base in bases)], rows)
 
 
 def _marginal(times: Mapping[int, sweeps.Times], flops: float, machine: Found | None) -> list[str]:
     more, least = sweeps.marginal(times), min(times)
-    fixed = {name: statistics.median(own) - least * more[name] for name, own in times[least].items()}
+    fixed = {name: statistics.median(times[least][name]) - least * cost for name, cost in more.items()}
     heads = ["", "one run more, ms", "start and end, s"]
     rows = [[name, f"{1000 * cost:.0f}", f"{fixed[name]:.1f}"] for name, cost in more.items()]
     if machine is None:
@@ -155,8 +156,8 @@ def reports(found: Found) -> str:
         for count, times in found["report"]["seconds"].items()
     ]
     limits = (
-        "From start to exit. Few runs are limited by imports and drawing, many by the convergence of each, which is\n"
-        "computed anew for every table.\n"
+        "From start to exit. Few runs are limited by imports and drawing, many by reading each, by its convergence, and "
+        "by TensorBoard's\ntables of all.\n"
     )
     return section("A report", table(("runs", *names), rows), limits)
 
