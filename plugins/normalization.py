@@ -153,6 +153,8 @@ class WeightNorm(Norm):
     Salimans & Kingma 2016, of every linear and convolutional layer, starting from the initialiser's weights.
     """
 
+    stackable: ClassVar[bool] = False  # torch.vmap takes torch's weight normalisation one by one
+
     def build(self, features: int, spatial: int) -> nn.Module:
         return torch.nn.Identity()
 

@@ -43,6 +43,7 @@ FAULTS: list[tuple[type[Technique], str]] = [
     (activations.ForgetsItsCopy, "can_be_copied"),
     (activations.NumpyNoise, "repeats_with_its_seed"),
     (activations.NeedsTheCPU, "builds_on_the_meta_device"),
+    (activations.Draws, "trains_in_step"),
     # initialisers
     (weights.GlobalRandom, "draws_from_the_generator"),
     (weights.HeByFanOut, "keeps_the_promised_variance"),
@@ -84,6 +85,7 @@ FAULTS: list[tuple[type[Technique], str]] = [
     (steps.NoLoss, "calls_its_closure"),
     (steps.SharesItsCount, "repeats_itself"),
     (steps.Float32State, "keeps_the_precision"),
+    (steps.LooksAtTheWhole, "treats_numbers_alike"),
     # losses
     (losses.SumsUp, "averages_over_the_batch"),
     (losses.OneEach, "is_a_finite_scalar"),

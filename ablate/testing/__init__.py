@@ -26,10 +26,13 @@ except ImportError as error:
 from ablate.testing import shared  # isort: skip
 from ablate.testing import data, inits, layers, losses, models, norms, optimizers, pools, regularizers, schedules
 
-from ablate.testing import parameters  # isort: skip
+from ablate.testing import parameters, stacks  # isort: skip
 from ablate.testing.contract import Contract, ContractError
 from ablate.testing.references import Reference
 from ablate.testing.suite import check, contract_tests, contracts
 
 __all__ = ["Contract", "ContractError", "Reference", "check", "contract_tests", "contracts"]
-_MODULES = (shared, data, inits, layers, losses, models, norms, optimizers, pools, regularizers, schedules, parameters)
+_MODULES = (
+    *(shared, data, inits, layers, losses, models, norms, optimizers, pools, regularizers, schedules),
+    *(parameters, stacks),
+)

@@ -172,3 +172,11 @@ class ForgetsItsCopy(Activation):
 
     def build(self) -> nn.Module:
         return CopiedAfresh()
+
+
+@dataclass
+class Draws(Activation):
+    """x · u in training, u from U(0.5, 1.5): RReLU's idea, which is no layer that a stack can take."""
+
+    def build(self) -> nn.Module:
+        return Layer(lambda x, training: x * (0.5 + torch.rand_like(x)) if training else x)

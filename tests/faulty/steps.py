@@ -55,6 +55,9 @@ class Rule(torch.optim.Optimizer):
             v: Tensor = 0.9 * self.state[w].get("v", torch.zeros(g.shape)) + g.float()
             self.state[w]["v"] = v
             return v.to(g)
+        if self.fault == "whole":
+            unit: Tensor = g / g.norm()
+            return unit
         if self.fault == "adam":
             zero, state = torch.zeros_like(g), self.state[w]
             state["m"] = 0.9 * state.get("m", zero) + 0.1 * g
@@ -146,6 +149,14 @@ class Float32State(Faulty):
     """v ← 0.9 v + g in float32, w ← w - lr · v."""
 
     fault: ClassVar[str] = "float32"
+
+
+@dataclass
+class LooksAtTheWhole(Faulty):
+    """w ← w - lr · g / ‖g‖."""
+
+    elementwise: ClassVar[bool] = True
+    fault: ClassVar[str] = "whole"
 
 
 @dataclass
