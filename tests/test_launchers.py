@@ -100,6 +100,15 @@ def test_what_a_launcher_cannot_do_is_said_in_a_sentence(tmp_path: Path) -> None
     assert "Traceback" not in done.stderr
 
 
+def test_runs_in_step_are_refused_where_each_is_a_job(tmp_path: Path) -> None:
+    done = python("-m", "ablate", "-m", *short(*SWEEP), "hydra/launcher=basic", "stack=2", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "ablate: stack=2: hydra/launcher=basic makes a job of each run, and none in step with others. "
+        "Leave stack out, or choose hydra/launcher=local or ray.\n"
+    )
+
+
 def test_ray_that_is_not_installed_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with config_loader() as loader:

@@ -1,4 +1,4 @@
-"""The engine of many machines: each run is a Ray task, on this machine or on a cluster.
+"""The engine of many machines: each run, or several in step, is a Ray task, on this machine or on a cluster.
 
 Ray is an extra and takes half a second to import, so it is imported where it is used. The tasks import this module by
 its name: every node needs the same ``lightning-ablate``, and the output folder at the same absolute path.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import signal
 import socket
@@ -18,7 +19,9 @@ from typing import Any
 
 from ablate.config import Config
 from ablate.engines.engine import Watch
+from ablate.engines.groups import Group, grouped
 from ablate.engines.planned import PlannedRun
+from ablate.engines.sizes import in_step
 from ablate.errors import ConfigError
 from ablate.session import pack, unpack
 from ablate.stop import Stop
@@ -60,12 +63,13 @@ class Board:
 
 @dataclasses.dataclass(frozen=True)
 class RayEngine:
-    """Trains each run as a Ray task; a task whose worker or node dies is repeated, at most ``max_retries`` times.
+    """Trains runs as Ray tasks; a task whose worker or node dies is repeated, at most ``max_retries`` times.
 
     ``address`` is that of a cluster, ``auto`` the one that this machine belongs to. Without one, and without
     ``RAY_ADDRESS`` in the environment, Ray is started here and ended afterwards. A run takes as many CPUs as
     ``trainer.threads`` for each of its devices and, where the cluster has GPUs, one of them together with
-    ``runs_per_gpu - 1`` others, or ``trainer.devices`` of them alone.
+    ``runs_per_gpu - 1`` others, or ``trainer.devices`` of them alone. Runs of one graph are a task and train in step,
+    as ``stack`` says: off, auto, which is measured here, or how many at most.
     """
 
     elsewhere = True
@@ -73,6 +77,7 @@ class RayEngine:
     address: str | None = None
     max_retries: int = 3
     runs_per_gpu: int = 1
+    stack: str | int = 1
 
     def train(self, runs: Sequence[PlannedRun], watch: Watch, stop: Stop, *, wait: bool = False) -> None:
         """Train ``runs`` wherever there is room; at a request to ``stop``, those that train leave a checkpoint."""
@@ -86,19 +91,23 @@ class RayEngine:
         )
         board = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
         task = ray.remote(_task)
+        cluster: dict[str, float] = ray.cluster_resources()
+        submitted: list[Group] = []
         pending: dict[Any, int] = {}
-        for number, planned in enumerate(runs):
-            needs = self.resources(planned.config, ray.cluster_resources())
+
+        def submit(group: Group) -> None:
             # What training raises is in the record: only a death is worth another try.
+            needs = self.resources(group[0].config, cluster)
             options = task.options(max_retries=self.max_retries, retry_exceptions=False, **needs)
-            pending[
-                options.remote(
-                    pack(dataclasses.replace(planned, config=planned.config.elsewhere())), number, wait, board
-                )
-            ] = number
+            sent = [dataclasses.replace(planned, config=planned.config.elsewhere()) for planned in group]
+            pending[options.remote(pack(sent), len(submitted), wait, board)] = len(submitted)
+            submitted.append(group)
+
         begun: set[int] = set()
         stopping = False
         try:
+            for group in self.groups(runs, cluster, wait=wait):
+                submit(group)
             while pending:
                 ready, _ = ray.wait(list(pending), timeout=_POLL)
                 asked = stop.requested and not stopping
@@ -107,12 +116,18 @@ class RayEngine:
                     ray.get(board.stop.remote())  # first: what has not begun by the news below never does
                 for number in ray.get(board.news.remote()):
                     begun.add(number)
-                    watch.started(runs[number])
+                    for planned in submitted[number]:
+                        watch.started(planned)
                 for reference in ready:
                     number = pending.pop(reference)
-                    left_out = _outcome(ray, reference)
-                    if number in begun or (left_out and not stopping):
-                        watch.ended(runs[number], left_out)
+                    group = submitted[number]
+                    left_out, died = _outcome(ray, reference, len(group))
+                    if died and len(group) > 1 and not stopping:  # nobody knows whose fault it was
+                        for planned in group:
+                            submit((planned,))
+                    elif number in begun or (any(left_out) and not stopping):
+                        for planned, why in zip(group, left_out, strict=True):
+                            watch.ended(planned, why)
                 if asked:  # where there is no room it would wait for ever
                     for reference in [each for each, number in pending.items() if number not in begun]:
                         ray.cancel(reference)
@@ -120,6 +135,16 @@ class RayEngine:
             for reference in pending:
                 ray.cancel(reference, force=True)
             ray.kill(board)
+
+    def groups(self, runs: Sequence[PlannedRun], cluster: dict[str, float], *, wait: bool = False) -> list[Group]:
+        """Return ``runs`` as they train in step on a ``cluster`` with these resources; where they ``wait``, alone."""
+
+        def size(own: Sequence[PlannedRun]) -> int:
+            needs = self.resources(own[0].config, cluster)
+            gpus = cluster.get("GPU", 0) / needs["num_gpus"] if needs["num_gpus"] else math.inf
+            return in_step(self.stack, own, max(1, int(min(gpus, cluster.get("CPU", 0) / needs["num_cpus"]))))
+
+        return grouped(runs, lambda own: 1 if wait else size(own))
 
     def resources(self, config: Config, cluster: dict[str, float]) -> dict[str, float]:
         """Return what Ray has to reserve for a run in a ``cluster`` with these resources."""
@@ -129,14 +154,15 @@ class RayEngine:
         return {"num_cpus": t.threads * t.devices, "num_gpus": gpus if on_gpu else 0}
 
 
-def _task(packed: bytes, number: int, wait: bool, board: Any) -> str | None:
-    """Train one run in a worker of the cluster; return why it was left out, or None."""
+def _task(packed: bytes, number: int, wait: bool, board: Any) -> list[str | None]:
+    """Train a run, or several in step, in a worker of the cluster; return of each why it was left out, or None."""
     import ray
 
-    from ablate.engines.attempt import attempt  # here, as the driver needs no Lightning
+    from ablate.engines.together import attempt_together  # here, as the driver needs no Lightning
 
+    group: list[PlannedRun] = unpack(packed)
     if not (attempts := ray.get(board.begin.remote(number))):
-        return None
+        return [None] * len(group)
     stop, done = Stop(), threading.Event()
 
     def listen() -> None:
@@ -148,24 +174,29 @@ def _task(packed: bytes, number: int, wait: bool, board: Any) -> str | None:
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
     try:
-        # A worker that is believed dead may hold the run a moment longer.
-        return attempt(unpack(packed), stop, wait=wait or attempts > 1)
+        if wait or attempts > 1:  # a worker that is believed dead may hold a run a moment longer
+            return [attempt_together([planned], stop, wait=True)[0] for planned in group]
+        return attempt_together(group, stop)
     finally:
         done.set()
         listener.join()
 
 
-def _outcome(ray: Any, reference: Any) -> str | None:
-    """Return what a task returned, or why it could not: what happens around training is no reason to give up others."""
+def _outcome(ray: Any, reference: Any, runs: int) -> tuple[Sequence[str | None], bool]:
+    """Return why each run of a task was left out, or None, and whether the task died once too often.
+
+    What happens around training is no reason to give up others.
+    """
+    died = False
     try:
-        left_out: str | None = ray.get(reference)
+        return ray.get(reference), died
     except ray.exceptions.TaskCancelledError:
-        return "cancelled"
+        why = "cancelled"
     except ray.exceptions.RayTaskError as error:
-        return f"{type(error.cause).__name__}: {error.cause}"
+        why = f"{type(error.cause).__name__}: {error.cause}"
     except ray.exceptions.RayError as error:  # out of retries
-        return " ".join(str(error).split("\n", 1)[0].split())
-    return left_out
+        why, died = " ".join(str(error).split("\n", 1)[0].split()), True
+    return [why] * runs, died
 
 
 @contextlib.contextmanager

@@ -32,6 +32,6 @@ class RayLauncher(Launcher):
         """Train the runs; what became of them is in their records."""
         job = self._job
         assert job.watch is not None
-        engine = RayEngine(self._address, self._max_retries, job.settings.runs_per_gpu)
+        engine = RayEngine(self._address, self._max_retries, job.settings.runs_per_gpu, job.settings.stack)
         engine.train(job.runs, job.watch, job.stop, wait=job.wait)
         return []

@@ -55,9 +55,9 @@ class Shortcut:
                     OmegaConf.update(tree, one.key_or_group, value, merge=True)
             refuse_unknown(tree)
             part: Any = OmegaConf.to_object(tree)
+            return dataclasses.replace(self.nothing_said, **part)
         except Exception:  # whatever is wrong with it
             return None
-        return dataclasses.replace(self.nothing_said, **part)
 
 
 def _is_plain(one: Override) -> bool:
