@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -37,8 +38,10 @@ def check(
     """
     for setting in settings:
         if setting.swept and not sweep:
+            both = f" For all in one run write reg=[{','.join(setting.levels)}]." if setting.key == "reg" else ""
             raise ConfigError(
                 f"{setting.text} is a sweep over {len(setting.levels)} levels: add -m, or in Python call ablate.sweep."
+                f"{both}"
             )
         if setting.swept and setting.key in _FIXED:
             raise ConfigError(f"{setting.text}: {setting.key} belongs to a whole sweep and cannot be swept.")
@@ -78,9 +81,21 @@ def _check_choice(setting: Setting) -> None:
     for level in setting.levels:
         names = option_names(kind, level)
         for name in names:
+            _check_no_path(kind, name)
             registry().get(kind, name)
         if len(set(names)) < len(names) or ("none" in names and len(names) > 1):
             raise ConfigError(f"{kind}={level}: each option stands once in a list, and none stands alone.")
+
+
+def _check_no_path(kind: str, name: str) -> None:
+    """Say where a file or folder belongs that stands in the place of an option."""
+    options = registry().options(kind)
+    readers = [each.name for each in options.values() if any(field.name == "path" for field in each.fields)]
+    if readers and name not in options and ("." in name or "/" in name or Path(name).is_dir()):
+        raise ConfigError(
+            f"{kind}={name}: a file or folder is given to an option that reads it: {kind}=NAME {kind}.path={name}, "
+            f"with NAME one of {', '.join(readers)}."
+        )
 
 
 def option_names(kind: str, level: str) -> list[str]:

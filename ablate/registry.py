@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -231,7 +233,7 @@ class Registry:
         if name not in self._options[kind]:
             choices = self.options(kind)
             raise ConfigError(
-                f"{kind}={name}: there is no such option.{did_you_mean(name, choices)}{self._why_not(kind, name)} "
+                f"{kind}={name}: there is no such option.{_meant(name, choices)}{self._why_not(kind, name)} "
                 f"Options of {kind}: {', '.join(choices)}. "
                 f"`python -m ablate plugins {kind}` describes them; installing a plugin adds more."
             )
@@ -267,6 +269,16 @@ class Registry:
                 if kind == "reg":
                     node = {} if name == "none" else {name: option.cls}
                 store.store(name=name, group=kind, node=node, package=kind, provider=option.distribution)
+
+
+def _meant(name: str, options: Mapping[str, Option]) -> str:
+    """Return a question for the option that is called so in other letters, or whose class is, or the closest name."""
+
+    def letters(text: str) -> str:
+        return re.sub(r"[\W_]", "", text).lower()
+
+    same = (n for n, option in options.items() if letters(name) in (letters(n), letters(option.cls.__name__)))
+    return did_you_mean(next(same, name), options)
 
 
 def _node(cls: type[Technique]) -> DictConfig:

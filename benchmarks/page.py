@@ -156,8 +156,8 @@ def reports(found: Found) -> str:
         for count, times in found["report"]["seconds"].items()
     ]
     limits = (
-        "From start to exit. Few runs are limited by imports and drawing, many by reading each, by its convergence, and "
-        "by TensorBoard's\ntables of all.\n"
+        "From start to exit. Few runs are limited by imports and drawing, many by the reading of each and by tables of "
+        "all.\n"
     )
     return section("A report", table(("runs", *names), rows), limits)
 

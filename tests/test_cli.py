@@ -20,7 +20,7 @@ from ablate.registry import registry
 from ablate.results import open_sweep
 from ablate.sweep_facts import SweepFacts
 from ablate.techniques import KINDS
-from tests.helpers import short
+from tests.helpers import python, short
 from tests.processes import Call, needs_proc, until
 
 
@@ -296,12 +296,23 @@ def test_a_misspelled_option_is_found_before_torch_is_imported(tmp_path: Path) -
     assert (done.returncode, "Did you mean 'bn'" in done.stderr) == (2, True), done.stderr
 
 
+def test_what_plans_and_trains_a_sweep_does_not_wait_for_its_statistics() -> None:
+    later = {"lightning", "matplotlib", "pandas", "pyDOE3", "scipy", "sklearn", "statsmodels", "tensorboard"}
+    done = python("-c", f"import sys, ablate.cli.train; print(sorted({later} & {{*sys.modules}}))")
+    assert done.stdout == "[]\n", done.stderr
+
+
 def test_verbs_answer_help_and_runs_takes_the_path_that_was_printed(capsys: pytest.CaptureFixture[str]) -> None:
     main(["norm=bn", *short()])
     capsys.readouterr()
     assert main(["runs", "outputs/digits-mlp"]) == 0
     assert "norm=bn" in capsys.readouterr().out
     assert main(["runs", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "python -m ablate runs [NAME]" in said
+    assert "Print every run under outputs, or those of the sweeps named" in said
+    assert "Kinds" not in said
+    assert main(["help"]) == 0
     assert "Kinds" in capsys.readouterr().out
 
 

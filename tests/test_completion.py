@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ablate.cli.completion import SHELLS
-from ablate.cli.main import VERBS, main
+from ablate.cli.main import main
+from ablate.cli.verbs import VERBS
 from ablate.registry import registry
 from ablate.techniques import KINDS
 from tests.helpers import python

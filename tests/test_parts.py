@@ -104,6 +104,7 @@ def test_hydra_composes_once_however_many_levels_and_arms_there_are(
         "norm.eps=${seed}",
         "trainer.max_epochs=0",
         "trainer.nothing=1",
+        "name=a/b",
     ],
 )
 def test_what_only_hydra_can_read_and_whatever_is_wrong_is_left_to_it(loader: ConfigLoader, text: str) -> None:

@@ -133,7 +133,7 @@ def probability(test: str, p: float) -> str:
 def number(metric: Metric, value: float) -> str:
     """Return a value in the unit of the metric; differences with their sign."""
     if metric.scale is Scale.ratio:
-        return f"{value:.2f}" if value < 100 else f"{value:.3g}"
+        return f"{value:.2f}" if 0.01 <= value < 100 else f"{value:.3g}"
     if metric.scale is Scale.points:
         return f"{value:+.1f}" if abs(value) >= 1 else f"{value:+.2f}"
     return f"{value:+.3g}"

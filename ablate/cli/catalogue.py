@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ablate.cli.catalogue_data import document, type_of
+from ablate.cli.verbs import VERBS, words_of
 from ablate.composition import defaults
 from ablate.config import Config, TrainerConfig
 from ablate.discovery import BUILTIN
@@ -47,8 +49,14 @@ _USAGE = """\
 
 
 def help(arguments: Sequence[str] = ()) -> None:
-    """Print how to call ablate and what can be chosen."""
+    """Print how to call ablate and what can be chosen, or how to call one verb."""
     out = console()
+    if arguments and arguments[0] in VERBS:
+        called = re.compile(rf"\bablate {arguments[0]}\b|; {arguments[0]} --")
+        out.print("\n".join(line for line in _USAGE.splitlines() if called.search(line)))
+        out.print(Padding(escape(words_of(arguments[0])), (1, 0, 1, 0)))
+        out.print("Everything else: python -m ablate --help")
+        return
     out.print(_USAGE)
     chosen = defaults()
     kinds = Table.grid(padding=(0, 3))

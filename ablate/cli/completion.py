@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
 from ablate.cli.catalogue_data import type_of
+from ablate.cli.verbs import VERBS
 from ablate.config import LOGGERS, STRATEGIES, TrainerConfig
 from ablate.errors import ConfigError, did_you_mean
 from ablate.overrides import CHOICES, SETTINGS
@@ -50,8 +51,6 @@ def completion(arguments: Sequence[str] = ()) -> None:
 
 def _table() -> Iterator[str]:
     """Yield a line for each verb and each setting: its name, and what may stand after it."""
-    from ablate.cli.main import VERBS  # which names this module
-
     yield f"verb: {' '.join(VERBS)} {FLAGS['']}"
     for verb in VERBS:
         more = " ".join([*KINDS, *_choices()]) if verb == "plugins" else ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import keyword
 import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
 
 from ablate.cli import settings
+from ablate.cli.verbs import VERBS, function_of
 from ablate.engines import processes
 from ablate.errors import AblateError, ConfigError, did_you_mean
 from ablate.garbage import uncollected
@@ -18,24 +18,6 @@ from ablate.registry import load_plugin
 from ablate.shapes import clean
 from ablate.studies.arguments import key_of, named
 from ablate.studies.catalogue import study
-
-VERBS = {
-    "help": "ablate.cli.catalogue",
-    "plugins": "ablate.cli.catalogue",
-    "rerun": "ablate.cli.rerun",
-    "runs": "ablate.cli.runs",
-    "new": "ablate.cli.new",
-    "summary": "ablate.cli.summary",
-    "report": "ablate.cli.report",
-    "compare": "ablate.cli.compare",
-    "doctor": "ablate.cli.doctor",
-    "import": "ablate.cli.imports",
-    "completion": "ablate.cli.completion",
-    "studies": "ablate.cli.studies",
-    "study": "ablate.cli.study",
-}
-"""The module that holds each verb, as a function of the same name (``import_``, as Python has the word); imported when
-it is called."""
 
 BAD_INPUT, SOME_FAILED, INTERRUPTED = 2, 1, 130
 
@@ -83,16 +65,15 @@ def _with_plugins(arguments: Sequence[str]) -> list[str]:
 def _dispatch(arguments: list[str]) -> int:
     first = arguments[0] if arguments else ""
     if {"-h", "--help"} & set(arguments):
-        arguments, first = ["help"], "help"
+        arguments, first = ["help", *([first] if first in VERBS else [])], "help"
     if first and first[0].isalpha() and "=" not in first:
         if first not in VERBS:
             raise ConfigError(
                 f"There is no verb '{first}'.{did_you_mean(first, VERBS)} "
                 f"Verbs: {', '.join(VERBS)}. Settings are written key=value, such as norm=bn."
             )
-        name = f"{first}_" if keyword.iskeyword(first) else first
         with uncollected():
-            verb = getattr(importlib.import_module(VERBS[first]), name)
+            verb = getattr(importlib.import_module(VERBS[first]), function_of(first))
         return verb(arguments[1:]) or 0
     if arguments and arguments[-1] == "summary":  # a network was described, and then the question occurred
         return _dispatch(["summary", *arguments[:-1]])

@@ -97,7 +97,7 @@ def print_list(rows: Sequence[tuple[Study, Outcome | None]]) -> None:
     """Print a row for each study: claim, source, last verdict, cost."""
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for head in ("study", "claim", "source", "verdict", "cost"):
-        table.add_column(head, overflow="fold", justify="right" if head == "cost" else "left")
+        table.add_column(head, overflow="fold", justify="right" if head == "cost" else "left", no_wrap=head == "study")
     for study, outcome in rows:
         verdict = "–" if outcome is None else f"[{STYLES[outcome.verdict]}]{escape(outcome.headline)}[/]"
         if outcome is not None and outcome.digest != study.digest:
@@ -108,6 +108,8 @@ def print_list(rows: Sequence[tuple[Study, Outcome | None]]) -> None:
         )
     out = console()
     out.print(table)
+    if all(outcome is None for _, outcome in rows):
+        out.print("None has been run here yet: study=NAME runs one. The gallery in the documentation has ours.")
     out.print(f"{counted(len(rows), 'study', 'studies')}. One of them: python -m ablate studies NAME")
 
 

@@ -44,9 +44,9 @@ def study(name: str) -> Study:
     """Return one study, or raise ``ConfigError`` naming the closest."""
     known = found()
     if name not in known:
-        raise ConfigError(
-            f"There is no study '{name}'.{did_you_mean(name, known)} `python -m ablate studies` lists all {len(known)}."
-        )
+        alike = [other for other in known if name and name in other]
+        meant = f" Of that name are {', '.join(alike)}." if alike else did_you_mean(name, known)
+        raise ConfigError(f"There is no study '{name}'.{meant} `python -m ablate studies` lists all {len(known)}.")
     return read(known[name].path)
 
 
