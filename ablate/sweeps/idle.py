@@ -23,11 +23,11 @@ class Prober:
 
     def same_network(self, a: Config, b: Config) -> bool:
         """Return whether the two configurations make networks that train alike."""
-        return self._digest(a) == self._digest(b)
+        return self.digest(a) == self.digest(b)
 
     def check(self, config: Config) -> None:
         """Raise ``ConfigError`` if the network cannot be built or does not fit its data."""
-        self._digest(config)
+        self.digest(config)
 
     def changed(self, config: Config, name: str) -> list[str]:
         """Say what is done to the network of the arm ``name``: what it takes over from an earlier run, what is put in.
@@ -64,7 +64,8 @@ class Prober:
             self._data[key] = prepare(config.data, config.seed)
         return self._data[key]
 
-    def _digest(self, config: Config) -> str:
+    def digest(self, config: Config) -> str:
+        """Return what two configurations have in common whose networks train alike."""
         settings = {k: v for k, v in config.flat().items() if k.partition(".")[0] in (*PROBED, "data", "trainer")}
         key = f"{settings}-{config.seed}"
         if key not in self._digests:
@@ -75,29 +76,55 @@ class Prober:
 def refuse_idle_factors(arms: Sequence[PlannedArm], composer: Composer, prober: Prober) -> None:
     """Raise ``ConfigError`` where two levels of a factor, all else equal, make the same runs."""
     for factor in composer.factors:
-        probed = factor.key.partition(".")[0] in PROBED
+        probe = prober if factor.key.partition(".")[0] in PROBED else None
+        beside: dict[frozenset[tuple[str, str]], Levels] = {}
         for arm in arms:
             config, level = arm.config, arm.levels.get(factor.key)
             if level is None:  # this arm has no such parameter
                 continue
-            for earlier in factor.levels[: factor.levels.index(level)]:
-                other = composer.config(composer.meaning({**arm.levels, factor.key: earlier}))
-                pair = f"{factor.key}={earlier} and {factor.key}={level}"
-                if other.arm_hash == config.arm_hash and arm.levels.get("init_head") == "scratch":
-                    raise ConfigError(
-                        f"{pair} make the same run with init_head=scratch, which starts from neither. "
-                        "Sweep init_head=scratch with one of them."
-                    )
-                if other.arm_hash == config.arm_hash:
-                    raise ConfigError(
-                        f"{pair} are the same setting{_elsewhere(arm.levels, factor)}, written twice. Drop one of them."
-                    )
-                if probed and prober.same_network(config, other):
-                    raise ConfigError(
-                        f"{_takes_no_part(factor.key, config)}: {pair} make the same runs"
-                        f"{_elsewhere(arm.levels, factor)}, so that the sweep would compare it with itself. "
-                        f"{_way_out(factor.key)}"
-                    )
+            rest = {key: own for key, own in arm.levels.items() if key != factor.key}
+            levels = beside.setdefault(frozenset(rest.items()), Levels(factor, rest, composer, probe))
+            earlier, is_said_twice = levels.alike(level)
+            if earlier is None:
+                continue
+            pair = f"{factor.key}={earlier} and {factor.key}={level}"
+            if is_said_twice and arm.levels.get("init_head") == "scratch":
+                raise ConfigError(
+                    f"{pair} make the same run with init_head=scratch, which starts from neither. "
+                    "Sweep init_head=scratch with one of them."
+                )
+            if is_said_twice:
+                raise ConfigError(
+                    f"{pair} are the same setting{_elsewhere(arm.levels, factor)}, written twice. Drop one of them."
+                )
+            raise ConfigError(
+                f"{_takes_no_part(factor.key, config)}: {pair} make the same runs"
+                f"{_elsewhere(arm.levels, factor)}, so that the sweep would compare it with itself. "
+                f"{_way_out(factor.key)}"
+            )
+
+
+class Levels:
+    """The levels of a factor beside the same ``rest`` of others; each is looked at once, however many there are."""
+
+    def __init__(self, factor: Factor, rest: Arm, composer: Composer, prober: Prober | None) -> None:
+        self._factor, self._rest, self._composer, self._prober = factor, rest, composer, prober
+        self._runs: dict[str, str] = {}
+        """The first level that makes these runs, by their hash."""
+        self._networks: dict[str, str] = {}
+        """The first level that makes this network, by its digest."""
+        self._found: dict[str, tuple[str, str]] = {}
+
+    def alike(self, level: str) -> tuple[str | None, bool]:
+        """Return the first earlier level like this one, None where there is none, and whether they are one setting."""
+        for each in self._factor.levels[len(self._found) : self._factor.levels.index(level) + 1]:
+            config = self._composer.config(self._composer.meaning({**self._rest, self._factor.key: each}))
+            runs = self._runs.setdefault(config.arm_hash, each)
+            network = self._networks.setdefault(self._prober.digest(config), each) if self._prober else each
+            self._found[each] = runs, network
+        runs, network = self._found[level]
+        first = runs if runs != level else network
+        return (None if first == level else first), runs != level
 
 
 def refuse_idle_settings(arms: Sequence[PlannedArm], composer: Composer, prober: Prober) -> None:
