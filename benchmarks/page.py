@@ -101,7 +101,10 @@ def solo(found: Found) -> str:
         ]
         for arm in of["arms"]
     ]
-    limits = "In a warm process, on one thread. Limited by the dispatch of small operations, as the loop by hand is.\n"
+    limits = (
+        "In a warm process, on one thread. Limited by the dispatch of small operations, as the loop by hand is; the "
+        "rest is what\nLightning's loops, the points of the curves, checkpoints and the record cost a run.\n"
+    )
     return section("One run", table(("", "run, ms", "by hand, ms", "ratio"), rows), limits)
 
 
@@ -141,8 +144,8 @@ def plan(found: Found) -> str:
     of = found["planning"]
     rows = [[name, f"{statistics.median(own):.2f}"] for name, own in of["milliseconds"].items()]
     limits = (
-        f"{of['runs']:,} configurations. Limited by Hydra's composition of each level and by the guards, which build "
-        "the network of each\narm; the seeds of an arm share both. "
+        f"{of['runs']:,} configurations. Limited by the guards, which build the network of each arm; its seeds share "
+        "it. Hydra composes\nonce, where nothing is said. "
         f"A composition *{planning.HYDRA}* is what other multiruns pay for each run.\n"
     )
     return section("Planning", table(("", "ms a run"), rows), limits)

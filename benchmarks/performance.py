@@ -1,6 +1,6 @@
 """Measure all that concerns speed and memory, and write the page about it, ``docs/performance.md``, with its figure.
 
-    python -m benchmarks.performance [--rounds 3] [--runs 16,64] [--only sweeps,solo] [--quick] [--docs docs]
+    python -m benchmarks.performance [--rounds 3] [--runs 16,64,256] [--only sweeps,solo] [--quick] [--docs docs]
 
 Each program is a process of its own; what it finds is kept in outputs/performance.json. ``--only`` measures some of
 them again and takes the rest from there; with ``--only none`` the page is written anew and nothing is measured.
