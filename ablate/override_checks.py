@@ -8,7 +8,9 @@ one sentence with the way out.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,8 @@ def check(
     """
     for setting in settings:
         if setting.swept and not sweep:
-            both = f" For all in one run write reg=[{','.join(setting.levels)}]." if setting.key == "reg" else ""
+            several = setting.key == "reg" and all(level != "none" and level.isidentifier() for level in setting.levels)
+            both = f" For all in one run write reg=[{','.join(setting.levels)}]." if several else ""
             raise ConfigError(
                 f"{setting.text} is a sweep over {len(setting.levels)} levels: add -m, or in Python call ablate.sweep."
                 f"{both}"
@@ -91,11 +94,18 @@ def _check_no_path(kind: str, name: str) -> None:
     """Say where a file or folder belongs that stands in the place of an option."""
     options = registry().options(kind)
     readers = [each.name for each in options.values() if any(field.name == "path" for field in each.fields)]
-    if readers and name not in options and ("." in name or "/" in name or Path(name).is_dir()):
+    if readers and name not in options and _is_path(name):
         raise ConfigError(
             f"{kind}={name}: a file or folder is given to an option that reads it: {kind}=NAME {kind}.path={name}, "
             f"with NAME one of {', '.join(readers)}."
         )
+
+
+def _is_path(name: str) -> bool:
+    with suppress(OSError, ValueError):  # a name that no file can have
+        if Path(name).exists():
+            return True
+    return "/" in name or re.search(r"\w\.[A-Za-z]\w*$", name) is not None
 
 
 def option_names(kind: str, level: str) -> list[str]:

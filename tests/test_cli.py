@@ -124,6 +124,13 @@ def test_nothing_but_outputs_is_left_behind(tmp_path: Path) -> None:
         (["--norm", "bn"], "without dashes"),
         (["output_dir=/proc/nowhere"], "/proc/nowhere/digits-mlp cannot be written"),
         (["name=" + 300 * "x"], "plain folder name"),
+        (["norm=batchnorm"], "Did you mean 'bn'?"),
+        (["data=flowers.csv"], "an option that reads it: data=NAME data.path=flowers.csv, with NAME one of"),
+        (["data=digit."], "Did you mean 'digits'?"),
+        (["data=" + 300 * "a"], "no such option"),
+        (["reg=l2,dropout"], "add -m, or in Python call ablate.sweep. For all in one run write reg=[l2,dropout]."),
+        (["help", "rnus"], "help rnus: there is no such verb. Did you mean 'runs'?"),
+        (["studies", "forgives"], "Of that name are adam_forgives_its_rate."),
         (["-m", "norm=bn,none", "hydra/sweeper=basic"], "the sweeper is ablate's own"),
     ],
 )
@@ -312,8 +319,9 @@ def test_verbs_answer_help_and_runs_takes_the_path_that_was_printed(capsys: pyte
     assert "python -m ablate runs [NAME]" in said
     assert "Print every run under outputs, or those of the sweeps named" in said
     assert "Kinds" not in said
-    assert main(["help"]) == 0
-    assert "Kinds" in capsys.readouterr().out
+    for general in (["help"], ["help", "--help"]):
+        assert main(general) == 0
+        assert "Kinds" in capsys.readouterr().out
 
 
 def test_a_finished_run_without_its_curves_is_trained_again(capsys: pytest.CaptureFixture[str]) -> None:

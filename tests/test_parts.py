@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,14 +13,16 @@ from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
+from torch import nn
 
+import ablate
 from ablate import composition
 from ablate.config import Config, to_config
 from ablate.errors import ConfigError
 from ablate.registry import registry
 from ablate.sweeps.parts import Parts
 from ablate.sweeps.shortcut import Shortcut
-from ablate.techniques import KINDS
+from ablate.techniques import KINDS, Activation
 
 
 @pytest.fixture
@@ -27,8 +31,19 @@ def loader() -> Iterator[ConfigLoader]:
         yield loader
 
 
-def whole(loader: ConfigLoader, said: list[tuple[str, str]]) -> Config:
+Said = list[tuple[str, str]]
+
+
+def whole(loader: ConfigLoader, said: Said) -> Config:
     return to_config(composition.load(loader, [text for _, text in said]))
+
+
+def made(config: Callable[[Said], Config], said: Said) -> str:
+    """Return the configuration in full, or why there is none."""
+    try:
+        return repr(config(said))
+    except (ConfigError, ValueError) as error:
+        return str(error)
 
 
 def test_every_option_is_what_hydra_composes(loader: ConfigLoader) -> None:
@@ -91,6 +106,35 @@ def test_hydra_composes_once_however_many_levels_and_arms_there_are(
     for rate in ("0.1", "0.2", "1e-3"):
         parts.config([("opt.lr", f"opt.lr={rate}"), ("trainer.max_steps", "trainer.max_steps=5")])
     assert asked == [()]
+
+
+@pytest.mark.parametrize("value", ["5", "true", "yes", "null", "[a]", "1e-3", "text"])
+def test_a_setting_of_the_run_is_typed_as_hydra_types_it(loader: ConfigLoader, value: str) -> None:
+    for field in dataclasses.fields(Config):
+        if field.name in {*KINDS, "trainer", "init_from", "init_head"}:
+            continue
+        said = [(field.name, f"{field.name}={value}")]
+        assert made(Parts(loader).config, said) == made(partial(whole, loader), said)
+
+
+def test_a_name_that_two_kinds_have_is_not_mixed_up(loader: ConfigLoader) -> None:
+    before = registry()._state()
+    try:
+
+        @dataclasses.dataclass
+        class Timm(Activation):
+            """x."""
+
+            def build(self) -> nn.Module:
+                return nn.Identity()
+
+        ablate.register("timm", Timm)
+        registry().install()
+        said = [("model", "model=timm"), ("act", "act=mish")]
+        assert Parts(loader).config(said) == whole(loader, said)
+    finally:
+        registry()._restore(before)
+        del ConfigStore.instance().repo["act"]["timm.yaml"]
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,8 @@ class Told:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
 
+    def waiting(self) -> None: ...
+
     def started(self, planned: PlannedRun) -> None:
         self.begun[planned.title] += 1
         self.on_start(planned)
@@ -236,19 +238,6 @@ def test_runs_of_one_graph_are_one_task_and_train_in_step(tmp_path: Path) -> Non
     assert "[4/4]" in done.stdout
     beside = [json.loads(path.read_text())["stack"] for path in tmp_path.glob("outputs/*/*/*/record.json")]
     assert [len(others) for others in beside] == [1] * 4
-
-
-def test_a_group_is_no_larger_than_its_share_of_the_cluster() -> None:
-    with config_loader() as loader:
-        runs = make_plan(short("seed=range(0,12)"), loader, sweep=True).runs
-
-    def sizes(wait: bool = False, **cluster: float) -> list[int]:
-        return [len(group) for group in RayEngine(stack=8, runs_per_gpu=2).groups(runs, cluster, wait=wait)]
-
-    assert sizes(CPU=1) == [6, 6]
-    assert sizes(CPU=4) == [3] * 4
-    assert sizes(CPU=4, GPU=1) == [6, 6]
-    assert sizes(CPU=4, wait=True) == [1] * 12
 
 
 def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:

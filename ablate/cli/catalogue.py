@@ -19,7 +19,7 @@ from ablate.cli.verbs import VERBS, words_of
 from ablate.composition import defaults
 from ablate.config import Config, TrainerConfig
 from ablate.discovery import BUILTIN
-from ablate.errors import ConfigError
+from ablate.errors import ConfigError, did_you_mean
 from ablate.json_text import json_text
 from ablate.registry import Option, registry
 from ablate.report.style import console, level_text
@@ -51,7 +51,11 @@ _USAGE = """\
 def help(arguments: Sequence[str] = ()) -> None:
     """Print how to call ablate and what can be chosen, or how to call one verb."""
     out = console()
-    if arguments and arguments[0] in VERBS:
+    if arguments and arguments[0] not in VERBS:
+        raise ConfigError(
+            f"help {arguments[0]}: there is no such verb.{did_you_mean(arguments[0], VERBS)} Verbs: {', '.join(VERBS)}."
+        )
+    if arguments and arguments[0] != "help":
         called = re.compile(rf"\bablate {arguments[0]}\b|; {arguments[0]} --")
         out.print("\n".join(line for line in _USAGE.splitlines() if called.search(line)))
         out.print(Padding(escape(words_of(arguments[0])), (1, 0, 1, 0)))

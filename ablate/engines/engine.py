@@ -17,6 +17,9 @@ from ablate.stop import Stop
 class Watch(AbstractContextManager["Watch"], Protocol):
     """Is told what happens while it happens: by one thread at a time, not always the same one."""
 
+    def waiting(self) -> None:
+        """Other processes are about to train: this one has nothing to do until a run has ended."""
+
     def started(self, planned: PlannedRun) -> None:
         """A run has begun."""
 
@@ -26,10 +29,6 @@ class Watch(AbstractContextManager["Watch"], Protocol):
 
 class Engine(Protocol):
     """Trains runs."""
-
-    @property
-    def elsewhere(self) -> bool:
-        """Whether it does so in other processes, and this one has nothing to do meanwhile."""
 
     def train(self, runs: Sequence[PlannedRun], watch: Watch, stop: Stop, *, wait: bool = False) -> None:
         """Try to train each of ``runs`` once and return; at a request to ``stop``, as soon as checkpoints are written.

@@ -14,8 +14,6 @@ from ablate.stop import Stop
 class InlineEngine:
     """Trains in this process; runs of one graph in step, as ``stack`` says: off, auto or how many."""
 
-    elsewhere = False
-
     def __init__(self, stack: str | int = 1) -> None:
         self.stack = stack
 

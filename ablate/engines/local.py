@@ -41,8 +41,6 @@ class LocalEngine:
     Runs of one graph are trained in step, as ``stack`` says: off, auto or how many at most.
     """
 
-    elsewhere = True
-
     def __init__(self, workers: str | int = "auto", runs_per_gpu: int = 1, stack: str | int = 1) -> None:
         self.workers = str(workers)
         self.runs_per_gpu = runs_per_gpu
@@ -52,6 +50,7 @@ class LocalEngine:
         """Start the workers, train, and end them: none is left, whatever is raised."""
         places = deque(self.slots(runs))
         todo = deque(self.groups(runs, len(places), wait=wait))
+        watch.waiting()  # now that nothing is measured here any more
         crew: list[Worker] = []
         deaths = 0
         try:

@@ -72,8 +72,6 @@ class RayEngine:
     as ``stack`` says: off, auto, which is measured here, or how many at most.
     """
 
-    elsewhere = True
-
     address: str | None = None
     max_retries: int = 3
     runs_per_gpu: int = 1
@@ -95,7 +93,7 @@ class RayEngine:
         submitted: list[Group] = []
         pending: dict[Any, int] = {}
 
-        def submit(group: Group) -> None:
+        def submit(group: Group, wait: bool) -> None:
             # What training raises is in the record: only a death is worth another try.
             needs = self.resources(group[0].config, cluster)
             options = task.options(max_retries=self.max_retries, retry_exceptions=False, **needs)
@@ -104,10 +102,13 @@ class RayEngine:
             submitted.append(group)
 
         begun: set[int] = set()
+        shown: set[tuple[str, int]] = set()
         stopping = False
         try:
-            for group in self.groups(runs, cluster, wait=wait):
-                submit(group)
+            groups = self.groups(runs, cluster, wait=wait)
+            watch.waiting()
+            for group in groups:
+                submit(group, wait)
             while pending:
                 ready, _ = ray.wait(list(pending), timeout=_POLL)
                 asked = stop.requested and not stopping
@@ -117,17 +118,20 @@ class RayEngine:
                 for number in ray.get(board.news.remote()):
                     begun.add(number)
                     for planned in submitted[number]:
-                        watch.started(planned)
+                        if _key(planned) not in shown:
+                            shown.add(_key(planned))
+                            watch.started(planned)
                 for reference in ready:
                     number = pending.pop(reference)
                     group = submitted[number]
                     left_out, died = _outcome(ray, reference, len(group))
-                    if died and len(group) > 1 and not stopping:  # nobody knows whose fault it was
-                        for planned in group:
-                            submit((planned,))
-                    elif number in begun or (any(left_out) and not stopping):
-                        for planned, why in zip(group, left_out, strict=True):
-                            watch.ended(planned, why)
+                    for planned, why in zip(group, left_out, strict=True):
+                        done = died and planned.record().is_done
+                        if died and not done and len(group) > 1 and not stopping:
+                            # nobody knows whose fault it was, and the dead worker may seem to hold the run
+                            submit((dataclasses.replace(planned, again=False),), True)
+                        elif _key(planned) in shown or (why and not stopping):
+                            watch.ended(planned, None if done else why)
                 if asked:  # where there is no room it would wait for ever
                     for reference in [each for each, number in pending.items() if number not in begun]:
                         ray.cancel(reference)
@@ -141,6 +145,8 @@ class RayEngine:
 
         def size(own: Sequence[PlannedRun]) -> int:
             needs = self.resources(own[0].config, cluster)
+            if self.stack == "auto" and needs["num_gpus"]:
+                return 1  # this machine may have none to measure on
             gpus = cluster.get("GPU", 0) / needs["num_gpus"] if needs["num_gpus"] else math.inf
             return in_step(self.stack, own, max(1, int(min(gpus, cluster.get("CPU", 0) / needs["num_cpus"]))))
 
@@ -152,6 +158,10 @@ class RayEngine:
         on_gpu = t.accelerator in ("gpu", "cuda") or (t.accelerator == "auto" and cluster.get("GPU", 0) > 0)
         gpus = float(t.devices) if t.devices > 1 else 1 / self.runs_per_gpu  # Ray has no share of several
         return {"num_cpus": t.threads * t.devices, "num_gpus": gpus if on_gpu else 0}
+
+
+def _key(planned: PlannedRun) -> tuple[str, int]:
+    return planned.config.arm_hash, planned.config.seed
 
 
 def _task(packed: bytes, number: int, wait: bool, board: Any) -> list[str | None]:
@@ -174,6 +184,8 @@ def _task(packed: bytes, number: int, wait: bool, board: Any) -> list[str | None
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
     try:
+        if attempts > 1:  # go on from what the dead worker left
+            group = [dataclasses.replace(planned, again=False) for planned in group]
         if wait or attempts > 1:  # a worker that is believed dead may hold a run a moment longer
             return [attempt_together([planned], stop, wait=True)[0] for planned in group]
         return attempt_together(group, stop)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import statistics
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 
 from rich.console import Group, RenderableType
@@ -26,6 +29,8 @@ from ablate.stop import Stop
 
 _SHOWN = 8
 """So many of the runs in training are named."""
+
+_STATISTICS = ("ablate.report.hparams", "ablate.report.terminal", "ablate.report.effects", "ablate.analysis.estimation")
 
 
 class Progress:
@@ -82,6 +87,10 @@ class Progress:
     ) -> None:
         if self._live:
             self._live.stop()
+
+    def waiting(self) -> None:
+        """Import what is printed when all runs have ended: it takes a second, and nobody waits for it now."""
+        threading.Thread(target=_import_statistics).start()
 
     def started(self, planned: PlannedRun) -> None:
         """Show the run among those in training."""
@@ -199,3 +208,9 @@ def remaining(durations: Sequence[float], ages: Iterable[float], waiting: int, w
     mean = statistics.fmean(durations)
     rest = sum(max(0.0, mean - age) for age in ages) + waiting * mean
     return max(rest / workers, 0.0)
+
+
+def _import_statistics() -> None:
+    with suppress(Exception):  # whoever needs them will see
+        for name in _STATISTICS:
+            importlib.import_module(name)

@@ -29,7 +29,7 @@ class Stack:
         self.updates = Updates(members, list(self.program.network.parameters()))
 
     def train(self, mode: bool = True) -> None:
-        """Put the network of all, and each member's, into training or evaluation mode."""
+        """Put the network of all, and each member's, into training or evaluation mode, where it is not."""
         for network in (self.program.network, *(member.network for member in self.members)):
             if network.training is not mode:
                 network.train(mode)

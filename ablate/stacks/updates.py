@@ -160,9 +160,9 @@ class Together:
 
 
 def _has_one_pass(optimizer: torch.optim.Optimizer) -> bool:
-    return type(optimizer) in _ONE_PASS and all(
-        p.is_floating_point() for g in optimizer.param_groups for p in g["params"]
-    )
+    parameters = (p for group in optimizer.param_groups for p in group["params"])
+    # elsewhere a fused rule keeps its counts on the device, and could not go on from those of a run alone
+    return type(optimizer) in _ONE_PASS and all(p.is_floating_point() and p.device.type == "cpu" for p in parameters)
 
 
 def _joined(states: Sequence[dict[str, Any]], shape: torch.Size) -> dict[str, Any]:

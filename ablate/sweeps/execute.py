@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import os
 import socket
-import threading
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from ablate.analysis.naming import names
@@ -33,8 +30,6 @@ from ablate.sweep_facts import SweepFacts
 from ablate.sweeps.plan import Plan, make_plan
 from ablate.sweeps.preview import preview
 from ablate.sweeps.rounds import Round, Rounds, labels_of, unfinished
-
-_STATISTICS = ("ablate.report.hparams", "ablate.report.terminal", "ablate.report.effects", "ablate.analysis.estimation")
 
 
 def sweep(arguments: Sequence[str] = ()) -> Sweep:
@@ -141,21 +136,12 @@ def _train(each: Round, rounds: Rounds, engine: Engine, stop: Stop) -> bool:
         from ablate.training.trackers import prepare  # here, as it needs Lightning
 
         prepare(run.config for run in missing)
-    if missing and engine.elsewhere:
-        threading.Thread(target=_import_statistics).start()
     with watch:
         if missing:
             engine.train(missing, watch, stop)
         if (left := unfinished(missing, watch.left_out)) and not stop.requested:
             engine.train([dataclasses.replace(run, again=False) for run in left], watch, stop, wait=True)
     return bool(missing)
-
-
-def _import_statistics() -> None:
-    """Import what is needed when all runs have ended: it takes a second, and so long nobody has to wait for it."""
-    with suppress(Exception):  # whoever needs it will see
-        for name in _STATISTICS:
-            importlib.import_module(name)
 
 
 def finish(rounds: Rounds, *, trained: bool) -> Sweep:

@@ -1,4 +1,4 @@
-"""Configurations put together from parts, so that a sweep composes each level once and not each combination."""
+"""Configurations put together from parts, so that a sweep looks at each level once and not at each combination."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ _TOGETHER = ("init_from", "init_head")
 
 
 class Parts:
-    """Makes configurations of overrides; Hydra composes what is said of one part once.
+    """Makes configurations of overrides; what is said of one part is made once, by a shortcut or by Hydra.
 
-    A setting decides on its own part, ``opt.lr`` on the optimizer and nothing else, so that a thousand arms take as
-    many compositions as there are levels. Whether that is so is looked at, not taken for granted: where a setting
-    reaches further, as a preset of ``+experiment=…`` may, the whole is composed.
+    A setting decides on its own part, ``opt.lr`` on the optimizer and nothing else, so that a thousand arms take no
+    more than their levels. Whether that is so is looked at, not taken for granted: where a setting reaches further, as
+    a preset of ``+experiment=…`` may, the whole is composed.
     """
 
     def __init__(self, loader: ConfigLoader) -> None:
         self._loader = loader
         self._composed: dict[tuple[str, ...], Config] = {}
+        self._parts: dict[tuple[str, ...], Config] = {}
 
     @cached_property
     def _shortcut(self) -> Shortcut:
@@ -56,9 +57,9 @@ class Parts:
     def _part(self, names: tuple[str, ...], texts: Sequence[str]) -> Config:
         """Return a configuration of which only what ``names`` say is looked at."""
         said = tuple(texts)
-        if said not in self._composed:
-            self._composed[said] = self._shortcut.config(names, said) or self._compose(said)
-        return self._composed[said]
+        if said not in self._parts:
+            self._parts[said] = self._shortcut.config(names, said) or self._compose(said)
+        return self._parts[said]
 
     def _compose(self, texts: tuple[str, ...]) -> Config:
         if texts not in self._composed:

@@ -16,6 +16,9 @@ from ablate.config import Config, refuse_unknown, to_config
 from ablate.registry import registry
 from ablate.techniques import KINDS
 
+_ONE_NODE = {*KINDS, "trainer"} - {"reg"}
+"""The parts that are a typed node of the tree by themselves."""
+
 
 class Shortcut:
     """Applies settings to ``tree``, which Hydra has composed out of ``sources`` where nothing is said.
@@ -35,14 +38,15 @@ class Shortcut:
         """Return the configuration of ``texts``, which decide on the one part that ``names`` say and on nothing else.
 
         None where it takes Hydra: for what only it can read, several parts, a preset, regularizers, which are a group
-        of their own, options out of somebody's YAML files, and whatever is wrong, which it says better.
+        of their own, settings of the run itself, whose types only the whole knows, options out of somebody's YAML
+        files, and whatever is wrong, which it says better.
         """
-        if len(names) != 1 or names[0] == "reg" or names[0] in self._with_files:
+        if len(names) != 1 or names[0] not in _ONE_NODE or names[0] in self._with_files:
             return None
         (root,) = names
         try:
             said = self._parser.parse_overrides(list(texts))
-            if not all(map(_is_plain, said)):
+            if not all(_is_plain(one) and one.key_or_group.partition(".")[0] == root for one in said):
                 return None
             tree = OmegaConf.masked_copy(self._tree, [root])
             for one in sorted(said, key=lambda one: one.key_or_group not in KINDS):  # the option, then its parameters

@@ -86,21 +86,13 @@ class ThroughHydra:
     settings: SweepSettings
 
     def __post_init__(self) -> None:
-        if self.settings.stack != "off" and not self._is_ours:
+        ours = str(self.config.hydra.launcher._target_).startswith(AblateSweeper.__module__)
+        if self.settings.stack not in ("off", "1") and not ours:
             name = self.config.hydra.runtime.choices["hydra/launcher"]
             raise ConfigError(
                 f"stack={self.settings.stack}: hydra/launcher={name} makes a job of each run, and none in step with "
                 "others. Leave stack out, or choose hydra/launcher=local or ray."
             )
-
-    @property
-    def _is_ours(self) -> bool:
-        return str(self.config.hydra.launcher._target_).startswith(AblateSweeper.__module__)
-
-    @property
-    def elsewhere(self) -> bool:
-        """Whether worker processes train: those of somebody else's launcher may be this one."""
-        return self._is_ours and self.settings.workers != "0"
 
     def train(self, runs: Sequence[PlannedRun], watch: Watch, stop: Stop, *, wait: bool = False) -> None:
         """Launch ``runs`` as jobs."""
