@@ -25,6 +25,11 @@ class PlannedRun:
         return open_record(self.config)
 
     @property
+    def key(self) -> tuple[str, int]:
+        """What tells it from the others; a person may have given one label to all."""
+        return self.config.arm_hash, self.config.seed
+
+    @property
     def title(self) -> str:
         """What people call it: ``norm=bn,opt=sgd seed=0``."""
         return f"{self.config.label} seed={self.config.seed}"

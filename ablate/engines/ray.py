@@ -118,8 +118,8 @@ class RayEngine:
                 for number in ray.get(board.news.remote()):
                     begun.add(number)
                     for planned in submitted[number]:
-                        if _key(planned) not in shown:
-                            shown.add(_key(planned))
+                        if planned.key not in shown:
+                            shown.add(planned.key)
                             watch.started(planned)
                 for reference in ready:
                     number = pending.pop(reference)
@@ -130,7 +130,7 @@ class RayEngine:
                         if died and not done and len(group) > 1 and not stopping:
                             # nobody knows whose fault it was, and the dead worker may seem to hold the run
                             submit((dataclasses.replace(planned, again=False),), True)
-                        elif _key(planned) in shown or (why and not stopping):
+                        elif planned.key in shown or (why and not stopping):
                             watch.ended(planned, None if done else why)
                 if asked:  # where there is no room it would wait for ever
                     for reference in [each for each, number in pending.items() if number not in begun]:
@@ -158,10 +158,6 @@ class RayEngine:
         on_gpu = t.accelerator in ("gpu", "cuda") or (t.accelerator == "auto" and cluster.get("GPU", 0) > 0)
         gpus = float(t.devices) if t.devices > 1 else 1 / self.runs_per_gpu  # Ray has no share of several
         return {"num_cpus": t.threads * t.devices, "num_gpus": gpus if on_gpu else 0}
-
-
-def _key(planned: PlannedRun) -> tuple[str, int]:
-    return planned.config.arm_hash, planned.config.seed
 
 
 def _task(packed: bytes, number: int, wait: bool, board: Any) -> list[str | None]:

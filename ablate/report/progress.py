@@ -94,12 +94,12 @@ class Progress:
 
     def started(self, planned: PlannedRun) -> None:
         """Show the run among those in training."""
-        self._running[_key(planned)] = planned, time.monotonic()
+        self._running[planned.key] = planned, time.monotonic()
         self._workers = max(self._workers, len(self._running))
 
     def ended(self, planned: PlannedRun, left_out: str | None = None) -> None:
         """Print how a run has ended; one that ended before anybody saw it begin is told as well."""
-        _, began = self._running.pop(_key(planned), (planned, None))
+        _, began = self._running.pop(planned.key, (planned, None))
         if left_out is not None:  # not counted: another process trains it, and it may be waited for
             self.left_out.append(planned)
             self._console.print(escape(f"{planned.title}  left out: {left_out}"), soft_wrap=True)
@@ -165,11 +165,6 @@ class Progress:
         elif not self._ended:
             yield "[dim]starting[/]"
         yield f"{waiting} waiting"
-
-
-def _key(planned: PlannedRun) -> tuple[str, int]:
-    """Return what tells a run from the others; a person may have given one label to all."""
-    return planned.config.arm_hash, planned.config.seed
 
 
 class BestArm:

@@ -117,8 +117,10 @@ class Together:
             dict(zip(self.lent, member.network.parameters(), strict=True)) for member in members
         ]
         lent = {own: rows for rows, own in self.own[0].items()}
-        self.groups = [[lent[p] for p in group["params"]] for group in self._groups]
-        self.fused = [{"fused": group["fused"]} if _has_one_pass(self.optimizer) else {} for group in self._groups]
+        self.groups = [[lent[p] for p in group["params"]] for group in self.optimizer.param_groups]
+        self.fused = [
+            {"fused": group["fused"]} if _has_one_pass(self.optimizer) else {} for group in self.optimizer.param_groups
+        ]
         """What the optimizer's groups say of that otherwise."""
         self.state: defaultdict[Tensor, Any] = defaultdict(dict)
         for p in self.lent:
@@ -129,7 +131,7 @@ class Together:
         """Take one step along the members' rows of the gradients."""
         if self.optimizer.state is not self.state:
             self.optimizer.state = self.state
-            for group, lent, fused in zip(self._groups, self.groups, self.fused, strict=True):
+            for group, lent, fused in zip(self.optimizer.param_groups, self.groups, self.fused, strict=True):
                 group.update(dict.fromkeys(fused, True), params=lent)
         if not self.whole:
             for p, stacked in zip(self.lent, self.stacked, strict=True):
@@ -137,10 +139,6 @@ class Together:
         self.optimizer.step()
         for p in self.lent:
             p.grad = None
-
-    @property
-    def _groups(self) -> list[dict[str, Any]]:
-        return self.optimizer.param_groups
 
     def move(self) -> None:
         """Move the schedule of the first, and so the rate of all."""

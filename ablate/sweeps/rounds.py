@@ -48,11 +48,11 @@ def unfinished(runs: Iterable[PlannedRun], left_out: Sequence[PlannedRun] = ()) 
 
     The failure of one that was ``left_out`` is an earlier one.
     """
-    untried = {(run.config.arm_hash, run.config.seed) for run in left_out}
+    untried = {run.key for run in left_out}
 
     def is_open(run: PlannedRun) -> bool:
         record = run.record()
-        failed = record.status in FAILURES and (run.config.arm_hash, run.config.seed) not in untried
+        failed = record.status in FAILURES and run.key not in untried
         return not (record.is_done or failed)
 
     return [run for run in runs if is_open(run)]
@@ -98,7 +98,7 @@ class Rounds:
             yield Round(f"{self.plan.name}, calibration: ", tuple(calibration))
             _refuse_unfinished(calibration, "Calibration")
         runs = [self._run(levels, seed) for levels, seed in wanted]
-        self._reported |= {(run.config.arm_hash, run.config.seed): run for run in runs}
+        self._reported |= {run.key: run for run in runs}
         yield Round(f"{self.plan.name}{title}: ", tuple(runs))
 
     def results(self) -> Sweep:
